@@ -1,0 +1,60 @@
+//! What the sections' rules have in common.
+
+use civiclens_actors::domain::secret::Secret;
+
+use super::{Problem, Problems};
+
+/// The least bytes of a secret.
+const SECRET_BYTES: usize = 32;
+
+/// Beginnings that show up in examples and tutorials, compared in lower case.
+const KNOWN_DEFAULTS: &[&str] = &["change", "default", "example", "insecure", "secret", "your-", "your_", "password", "development"];
+
+/// Collects what the rules of the sections object to.
+#[derive(Debug, Default)]
+pub struct Checks {
+    found: Vec<Problem>,
+}
+
+impl Checks {
+    /// Objects to `key` unless `holds`.
+    pub fn require(&mut self, key: &str, holds: bool, message: &str) {
+        if !holds {
+            self.found.push(Problem::of_value(key, message));
+        }
+    }
+
+    /// A secret must be long, varied and not one from an example.
+    pub(super) fn secret(&mut self, key: &str, secret: &Secret) {
+        let text = secret.expose();
+        if text.is_empty() {
+            return self.require(key, false, "is required; make one with: openssl rand -hex 32");
+        }
+        self.require(key, text.len() >= SECRET_BYTES, "must be at least 32 bytes long");
+        let lower = text.to_ascii_lowercase();
+        let known = KNOWN_DEFAULTS.iter().any(|start| lower.starts_with(start));
+        let varied = text.bytes().any(|byte| Some(byte) != text.bytes().next());
+        self.require(key, !known && varied, "looks like a default or an example; make one with: openssl rand -hex 32");
+    }
+
+    /// An address must be there and have one of the schemes.
+    pub(super) fn url(&mut self, key: &str, text: &str, schemes: &[&str]) {
+        if text.is_empty() {
+            return self.require(key, false, "is required");
+        }
+        let fits = url::Url::parse(text).is_ok_and(|url| schemes.contains(&url.scheme()));
+        self.require(key, fits, &format!("must be an address that starts with {}://", schemes.join(":// or ")));
+    }
+
+    /// A prefix goes into keys and subjects, so it must be plain.
+    pub(super) fn prefix(&mut self, key: &str, text: &str) {
+        let plain = (1..=32).contains(&text.len())
+            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
+        self.require(key, plain, "must be 1 to 32 lower-case letters, digits, dashes and underscores");
+    }
+
+    /// What was objected to.
+    pub(super) fn into_problems(self) -> Problems {
+        Problems(self.found)
+    }
+}

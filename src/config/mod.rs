@@ -1,0 +1,125 @@
+//! Configuration: one file a section, every default beside its key.
+//!
+//! [`load`] reads a TOML file and the environment, [`Settings::validate`] judges the result. Both name every problem
+//! they find, not only the first.
+
+mod account;
+mod check;
+mod database;
+mod human;
+mod load;
+mod log;
+mod nats;
+mod otp;
+mod problem;
+mod rate_limit;
+mod redis;
+mod report;
+mod secrets;
+mod server;
+mod sms;
+#[cfg(test)]
+mod tests;
+mod token;
+mod tree;
+
+pub use self::account::Account;
+pub use self::check::Checks;
+pub use self::database::Database;
+pub use self::load::{Loaded, Sources, load, load_from_process};
+pub use self::log::{Format, Log};
+pub use self::nats::{Nats, Outbox};
+pub use self::otp::Otp;
+pub use self::problem::{Problem, Problems};
+pub use self::rate_limit::RateLimit;
+pub use self::redis::Redis;
+pub use self::report::in_force;
+pub use self::secrets::Secrets;
+pub use self::server::Server;
+pub use self::sms::Sms;
+pub use self::token::Token;
+
+use serde::{Deserialize, Serialize};
+
+/// Where the service runs; decides what is refused.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Environment {
+    /// Real people depend on it.
+    #[default]
+    Production,
+    /// Somebody works on it.
+    Development,
+}
+
+/// The whole configuration.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Settings {
+    /// Where the service runs.
+    pub environment: Environment,
+    /// How HTTP is answered.
+    pub server: Server,
+    /// PostgreSQL.
+    pub database: Database,
+    /// Redis.
+    pub redis: Redis,
+    /// NATS.
+    pub nats: Nats,
+    /// What waits to be published.
+    pub outbox: Outbox,
+    /// Access and refresh tokens.
+    pub token: Token,
+    /// One-time codes.
+    pub otp: Otp,
+    /// How often something may be asked for.
+    pub rate_limit: RateLimit,
+    /// When an account locks.
+    pub account: Account,
+    /// Who carries text messages.
+    pub sms: Sms,
+    /// Keys that belong to no single component.
+    pub secrets: Secrets,
+    /// What is written about the work.
+    pub log: Log,
+}
+
+/// The keys whose values are never shown, each also accepted as `<key>_file`.
+pub(crate) const SECRET_KEYS: &[&str] = &[
+    "database.url",
+    "redis.url",
+    "nats.url",
+    "token.secret",
+    "otp.secret",
+    "sms.api_key",
+    "sms.api_secret",
+    "secrets.sealing_key",
+    "secrets.password_pepper",
+];
+
+impl Settings {
+    /// Whether this is a production environment.
+    pub fn is_production(&self) -> bool {
+        self.environment == Environment::Production
+    }
+
+    /// Judges every value; empty when all is well. `production` refuses what only helps development.
+    pub fn validate(&self, production: bool) -> Problems {
+        let mut checks = Checks::default();
+        self.server.check(&mut checks);
+        self.database.check(&mut checks);
+        self.redis.check(&mut checks);
+        self.nats.check(&mut checks);
+        self.outbox.check(&mut checks);
+        self.token.check(&mut checks);
+        self.otp.check(&mut checks, production);
+        self.rate_limit.check(&mut checks);
+        self.account.check(&mut checks);
+        self.sms.check(&mut checks, production);
+        self.secrets.check(&mut checks);
+        self.log.check(&mut checks);
+        let shared = !self.token.secret.is_empty() && self.token.secret.expose() == self.otp.secret.expose();
+        checks.require("otp.secret", !shared, "must not be the same as token.secret");
+        checks.into_problems()
+    }
+}

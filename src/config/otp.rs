@@ -1,0 +1,90 @@
+//! `[otp]`: one-time codes.
+
+use std::time::Duration;
+
+use civiclens_actors::domain::secret::Secret;
+use serde::{Deserialize, Serialize};
+
+use super::Checks;
+
+/// One-time codes.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Otp {
+    /// How long a code lives.
+    #[serde(with = "super::human")]
+    pub lifetime: Duration,
+    /// Wrong guesses after which a code is dead.
+    pub max_guesses: u32,
+    /// How long to wait before another code may be asked for.
+    #[serde(with = "super::human")]
+    pub resend_after: Duration,
+    /// Domain a browser fills the code in for (the `@domain #code` line).
+    pub webotp_domain: Option<String>,
+    /// Hash by which Android hands the message to the app.
+    pub android_app_hash: Option<String>,
+    /// Countries whose numbers get a code, as ISO 3166 alpha-2.
+    pub allowed_countries: Vec<String>,
+    /// Whether the answer carries the code; development only.
+    pub expose_codes: bool,
+    /// Keys the hash under which a code is stored.
+    pub secret: Secret,
+    /// Codes sent in the window before the breaker judges.
+    pub breaker_min_sent: u32,
+    /// Below this share of entered codes sending is paused: somebody is pumping messages.
+    pub breaker_min_entered_percent: u32,
+    /// The window the breaker looks at.
+    #[serde(with = "super::human")]
+    pub breaker_window: Duration,
+}
+
+impl Default for Otp {
+    fn default() -> Self {
+        Self {
+            lifetime: Duration::from_mins(5),
+            max_guesses: 5,
+            resend_after: Duration::from_secs(30),
+            webotp_domain: None,
+            android_app_hash: None,
+            allowed_countries: vec!["IN".to_owned()],
+            expose_codes: false,
+            secret: Secret::from(String::new()),
+            breaker_min_sent: 200,
+            breaker_min_entered_percent: 10,
+            breaker_window: Duration::from_mins(60),
+        }
+    }
+}
+
+impl Otp {
+    pub(super) fn check(&self, checks: &mut Checks, production: bool) {
+        checks.secret("otp.secret", &self.secret);
+        checks.require(
+            "otp.lifetime",
+            (Duration::from_secs(30)..=Duration::from_mins(30)).contains(&self.lifetime),
+            "must be between 30s and 30m",
+        );
+        checks.require("otp.max_guesses", (1..=10).contains(&self.max_guesses), "must be between 1 and 10");
+        checks.require(
+            "otp.resend_after",
+            self.resend_after < self.lifetime,
+            "must be shorter than otp.lifetime",
+        );
+        checks.require("otp.allowed_countries", !self.allowed_countries.is_empty(), "must name a country");
+        for country in &self.allowed_countries {
+            let alpha2 = country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase());
+            checks.require("otp.allowed_countries", alpha2, "each must be two capital letters, such as \"IN\"");
+        }
+        checks.require(
+            "otp.breaker_min_entered_percent",
+            self.breaker_min_entered_percent <= 100,
+            "must be at most 100",
+        );
+        checks.require("otp.breaker_window", !self.breaker_window.is_zero(), "must be longer than nothing");
+        checks.require(
+            "otp.expose_codes",
+            !(production && self.expose_codes),
+            "is refused outside a development environment",
+        );
+    }
+}

@@ -1,0 +1,37 @@
+//! `[rate_limit]`: how often something may be asked for.
+
+use std::time::Duration;
+
+use civiclens_actors::domain::limit::Rate;
+use serde::{Deserialize, Serialize};
+
+use super::Checks;
+
+/// How often something may be asked for.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct RateLimit {
+    /// Codes for one phone.
+    pub otp: Rate,
+    /// Codes for one network address. Wide on purpose: mobile carriers put thousands of subscribers behind one
+    /// address, so a narrow limit would lock whole towns out. It only stops a single machine from walking through
+    /// the numbering plan.
+    pub otp_per_address: Rate,
+}
+
+impl Default for RateLimit {
+    fn default() -> Self {
+        let hour = Duration::from_hours(1);
+        Self { otp: Rate { count: 3, window: hour }, otp_per_address: Rate { count: 300, window: hour } }
+    }
+}
+
+impl RateLimit {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        for (key, rate) in
+            [("rate_limit.otp", &self.otp), ("rate_limit.otp_per_address", &self.otp_per_address)]
+        {
+            checks.require(key, rate.count > 0 && !rate.window.is_zero(), "must allow at least one");
+        }
+    }
+}

@@ -1,0 +1,37 @@
+//! Shows what is in force.
+
+use super::{SECRET_KEYS, Settings};
+
+/// The settings as TOML, secrets redacted and keys without a value left out.
+pub fn in_force(settings: &Settings) -> String {
+    let Ok(mut tree) = serde_json::to_value(settings) else { return String::new() };
+    if let Some(sections) = tree.as_object_mut() {
+        for (name, section) in sections {
+            let Some(fields) = section.as_object_mut() else { continue };
+            fields.retain(|key, value| {
+                let full = format!("{name}.{key}");
+                if SECRET_KEYS.contains(&full.as_str()) {
+                    *value = shown(settings, &full).into();
+                }
+                !value.is_null()
+            });
+        }
+    }
+    toml::to_string_pretty(&tree).unwrap_or_default()
+}
+
+/// How a secret is shown: whether it is set, never what it is.
+fn shown(settings: &Settings, key: &str) -> &'static str {
+    let secret = match key {
+        "database.url" => &settings.database.url,
+        "redis.url" => &settings.redis.url,
+        "nats.url" => &settings.nats.url,
+        "token.secret" => &settings.token.secret,
+        "otp.secret" => &settings.otp.secret,
+        "sms.api_key" => &settings.sms.api_key,
+        "sms.api_secret" => &settings.sms.api_secret,
+        "secrets.sealing_key" => &settings.secrets.sealing_key,
+        _ => &settings.secrets.password_pepper,
+    };
+    if secret.is_empty() { "" } else { "[redacted]" }
+}

@@ -1,0 +1,77 @@
+//! `[server]`: how HTTP is answered.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::Checks;
+
+/// How HTTP is answered.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Server {
+    /// Where the API listens.
+    pub listen: SocketAddr,
+    /// Where `/metrics` and `/docs` listen; beside the API when none is given.
+    pub operator_listen: Option<SocketAddr>,
+    /// Threads that answer requests; one for each core when none is given.
+    pub workers: Option<usize>,
+    /// After this long a request is answered 408.
+    #[serde(with = "super::human")]
+    pub request_timeout: Duration,
+    /// The longest accepted request body.
+    pub body_limit_bytes: usize,
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Origins whose browsers may call the API. None: no cross-origin calls.
+    pub cors_origins: Vec<String>,
+    /// Whether `Strict-Transport-Security` is answered.
+    pub hsts: bool,
+}
+
+impl Default for Server {
+    fn default() -> Self {
+        Self {
+            listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
+            operator_listen: None,
+            workers: None,
+            request_timeout: Duration::from_secs(15),
+            body_limit_bytes: 65_536,
+            trusted_proxies: Vec::new(),
+            cors_origins: Vec::new(),
+            hsts: true,
+        }
+    }
+}
+
+impl Server {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.require("server.workers", self.workers != Some(0), "must be at least 1");
+        checks.require(
+            "server.request_timeout",
+            !self.request_timeout.is_zero(),
+            "must be longer than nothing",
+        );
+        checks.require(
+            "server.body_limit_bytes",
+            (1_024..=16 * 1_024 * 1_024).contains(&self.body_limit_bytes),
+            "must be between 1024 and 16777216",
+        );
+        checks.require(
+            "server.operator_listen",
+            self.operator_listen != Some(self.listen) || self.listen.port() == 0,
+            "must differ from server.listen",
+        );
+        for origin in &self.cors_origins {
+            let well_formed = url::Url::parse(origin)
+                .is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == *origin);
+            checks.require(
+                "server.cors_origins",
+                well_formed,
+                "each must be an origin such as \"https://app.example.org\", without a path",
+            );
+        }
+    }
+}

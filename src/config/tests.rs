@@ -1,0 +1,113 @@
+use std::path::Path;
+
+use super::*;
+
+const LONG: &str = "k3Jv9sQ0xW7mT2bR8nL5pZ1cY6dF4gHa";
+
+fn read(path: &Path) -> std::io::Result<String> {
+    if path == Path::new("/run/token") { Ok(format!("{LONG}\n")) } else { Err(std::io::ErrorKind::NotFound.into()) }
+}
+
+fn loaded(file: &str, env: &[(&str, &str)]) -> Loaded {
+    let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    load(&Sources { file: Some(("c.toml".to_owned(), file.to_owned())), env, read: &read })
+}
+
+fn lines(problems: &Problems) -> Vec<String> {
+    problems.0.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn environment_wins_and_keeps_types() {
+    let loaded = loaded(
+        "[server]\nbody_limit_bytes = 2048\nrequest_timeout = \"3s\"\n[rate_limit]\notp = \"5/15minutes\"",
+        &[
+            ("CIVICLENS__SERVER__BODY_LIMIT_BYTES", "4096"),
+            ("CIVICLENS__SERVER__HSTS", "false"),
+            ("CIVICLENS__SERVER__WORKERS", "3"),
+            ("CIVICLENS__SERVER__TRUSTED_PROXIES", "10.0.0.0/8, ::1/128"),
+            ("CIVICLENS__OTP__ALLOWED_COUNTRIES", ""),
+            ("CIVICLENS__OTP__WEBOTP_DOMAIN", "example.org"),
+            ("CIVICLENS__ENVIRONMENT", "development"),
+            ("CIVICLENS_CONFIG", "ignored"),
+            ("PATH", "ignored"),
+        ],
+    );
+    assert_eq!(lines(&loaded.problems), Vec::<String>::new());
+    let settings = loaded.settings;
+    assert_eq!(settings.server.body_limit_bytes, 4096);
+    assert_eq!(settings.server.request_timeout.as_secs(), 3);
+    assert!(!settings.server.hsts);
+    assert_eq!(settings.server.workers, Some(3));
+    assert_eq!(settings.server.trusted_proxies.len(), 2);
+    assert!(settings.otp.allowed_countries.is_empty());
+    assert_eq!(settings.otp.webotp_domain.as_deref(), Some("example.org"));
+    assert_eq!(settings.rate_limit.otp.count, 5);
+    assert!(!settings.is_production());
+}
+
+#[test]
+fn every_problem_is_named_at_once() {
+    let loaded = loaded(
+        "[servr]\nlisten = \"x\"\n[otp]\nmax_guesses = \"many\"\nlifetime = \"soon\"",
+        &[("CIVICLENS__TOKEN__SECRETT", "x"), ("CIVICLENS__SERVER__HSTS", "perhaps"), ("CIVICLENS__SMS__PROVIDER", "pigeon")],
+    );
+    let all = lines(&loaded.all_problems()).join("\n");
+    for expected in [
+        "c.toml: servr.listen is not a known key; did you mean server.listen?",
+        "c.toml: otp.max_guesses has a wrong value",
+        "c.toml: otp.lifetime has a wrong value",
+        "CIVICLENS__TOKEN__SECRETT: token.secrett is not a known key; did you mean token.secret?",
+        "CIVICLENS__SERVER__HSTS: server.hsts has a wrong value",
+        "CIVICLENS__SMS__PROVIDER: sms.provider must be \"twilio\" or \"log\"",
+        "database.url is required",
+        "token.secret is required",
+    ] {
+        assert!(all.contains(expected), "{expected} in {all}");
+    }
+}
+
+#[test]
+fn a_secret_is_read_from_a_file_and_never_shown() {
+    let loaded = loaded("[token]\nsecret_file = \"/run/token\"", &[("CIVICLENS__OTP__SECRET_FILE", "/run/none")]);
+    assert_eq!(loaded.settings.token.secret.expose(), LONG);
+    assert_eq!(loaded.problems.0.len(), 1);
+    assert_eq!(loaded.problems.0[0].key, "otp.secret_file");
+    let shown = in_force(&loaded.settings);
+    assert!(!shown.contains(LONG));
+    assert!(shown.contains("secret = \"[redacted]\""));
+}
+
+#[test]
+fn a_broken_file_names_its_line() {
+    assert!(lines(&loaded("a = 1\nb = = 2", &[]).problems)[0].starts_with("c.toml: line 2 is not TOML"));
+}
+
+#[test]
+fn production_refuses_what_only_helps_development() {
+    let file = format!(
+        "[database]\nurl=\"postgres://u@h/d\"\n[redis]\nurl=\"redis://h\"\n[nats]\nurl=\"nats://h:4222\"\n\
+         [token]\nsecret=\"{LONG}t\"\n[otp]\nsecret=\"{LONG}o\"\nexpose_codes=true\n\
+         [secrets]\npassword_pepper=\"{LONG}p\"\nsealing_key=\"{}01\"",
+        "ab".repeat(31)
+    );
+    let found = lines(&loaded(&file, &[]).all_problems());
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].contains("otp.expose_codes"));
+    assert!(found[1].contains("sms.provider"));
+    assert!(loaded(&file, &[("CIVICLENS__ENVIRONMENT", "development")]).all_problems().is_empty());
+}
+
+#[test]
+fn defaults_and_short_secrets_are_refused() {
+    let settings = |secret: &str| {
+        let mut settings = Settings::default();
+        settings.token.secret = secret.to_owned().into();
+        let problems = settings.validate(true);
+        problems.0.into_iter().any(|problem| problem.key == "token.secret")
+    };
+    assert!(settings("short"));
+    assert!(settings("change-me-change-me-change-me-change-me"));
+    assert!(settings(&"a".repeat(40)));
+    assert!(!settings(LONG));
+}

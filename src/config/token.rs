@@ -1,0 +1,56 @@
+//! `[token]`: access and refresh tokens.
+
+use civiclens_actors::domain::secret::Secret;
+use serde::{Deserialize, Serialize};
+
+use super::Checks;
+
+/// Access and refresh tokens.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Token {
+    /// Signs access tokens.
+    pub secret: Secret,
+    /// `iss` of a token.
+    pub issuer: String,
+    /// `aud` of a token.
+    pub audience: String,
+    /// Days after which an unused refresh token dies.
+    pub refresh_expire_days: u32,
+    /// Hours an access token of staff lives.
+    pub admin_expire_hours: u32,
+    /// Hours an access token of a citizen lives.
+    pub citizen_expire_hours: u32,
+}
+
+impl Default for Token {
+    fn default() -> Self {
+        Self {
+            secret: Secret::from(String::new()),
+            issuer: "civiclens".to_owned(),
+            audience: "civiclens".to_owned(),
+            refresh_expire_days: 30,
+            admin_expire_hours: 8,
+            citizen_expire_hours: 24,
+        }
+    }
+}
+
+impl Token {
+    pub(super) fn check(&self, checks: &mut Checks) {
+        checks.secret("token.secret", &self.secret);
+        checks.require("token.issuer", !self.issuer.is_empty(), "must not be empty");
+        checks.require("token.audience", !self.audience.is_empty(), "must not be empty");
+        checks.require(
+            "token.refresh_expire_days",
+            (1..=365).contains(&self.refresh_expire_days),
+            "must be between 1 and 365",
+        );
+        for (key, hours) in [
+            ("token.admin_expire_hours", self.admin_expire_hours),
+            ("token.citizen_expire_hours", self.citizen_expire_hours),
+        ] {
+            checks.require(key, (1..=168).contains(&hours), "must be between 1 and 168");
+        }
+    }
+}

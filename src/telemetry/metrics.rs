@@ -1,0 +1,53 @@
+//! Metrics in the Prometheus text format.
+
+use std::sync::OnceLock;
+
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
+
+/// Requests answered, by method, route and status.
+pub const HTTP_REQUESTS: &str = "civiclens_http_requests_total";
+/// How long they took, by route.
+pub const HTTP_SECONDS: &str = "civiclens_http_request_seconds";
+
+/// From a token check (well under a millisecond) to a request that runs into its timeout.
+const HTTP_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
+
+static INSTALLED: OnceLock<Metrics> = OnceLock::new();
+
+/// Reads what has been counted.
+#[derive(Clone)]
+pub struct Metrics(PrometheusHandle);
+
+impl Metrics {
+    /// Everything counted so far, as Prometheus scrapes it.
+    pub fn render(&self) -> String {
+        self.0.render()
+    }
+
+    /// Folds recorded samples into their buckets, so that memory stays bounded while nobody scrapes. Call it every
+    /// few seconds.
+    pub fn upkeep(&self) {
+        self.0.run_upkeep();
+    }
+}
+
+/// Starts counting; a second call answers the first one's handle.
+///
+/// # Errors
+/// When something else installed a recorder.
+pub fn start_metrics() -> anyhow::Result<Metrics> {
+    if let Some(metrics) = INSTALLED.get() {
+        return Ok(metrics.clone());
+    }
+    let recorder = PrometheusBuilder::new()
+        .set_buckets_for_metric(Matcher::Full(HTTP_SECONDS.to_owned()), HTTP_BUCKETS)?
+        .build_recorder();
+    let metrics = Metrics(recorder.handle());
+    if metrics::set_global_recorder(recorder).is_ok() {
+        metrics::describe_counter!(HTTP_REQUESTS, "Requests answered");
+        metrics::describe_histogram!(HTTP_SECONDS, metrics::Unit::Seconds, "Time to answer a request");
+        return Ok(INSTALLED.get_or_init(|| metrics).clone());
+    }
+    // Another thread may have been first by a hair: its handle is the one that counts.
+    INSTALLED.get().cloned().ok_or_else(|| anyhow::anyhow!("another metrics recorder is installed"))
+}
