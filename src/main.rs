@@ -1,2 +1,20 @@
-//! The binary.
-fn main() {}
+//! The `civiclens` program.
+
+use std::process::ExitCode;
+
+use civiclens::cli::{Cli, run};
+use clap::Parser;
+
+/// Hashing and JSON make many small allocations on many threads, which this allocator is good at.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+#[expect(clippy::print_stderr, reason = "the one line that says why the program ended")]
+fn main() -> ExitCode {
+    // One provider of cryptography for every TLS connection. An error says that it is installed already.
+    let _already_installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
+    run(Cli::parse()).unwrap_or_else(|error| {
+        eprintln!("civiclens: {error:#}");
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,81 @@
+//! `admin create`: reads what an administrator is made of.
+
+use std::io::Read;
+
+use anyhow::Context;
+use civiclens_actors::domain::phone::Phone;
+use civiclens_actors::domain::secret::Secret;
+
+use super::CreateAdmin;
+
+/// The most bytes of a password; bcrypt would silently drop the rest.
+const LONGEST_PASSWORD: usize = 72;
+
+/// An administrator to create.
+#[derive(Debug)]
+pub struct NewAdmin {
+    /// The phone.
+    pub phone: Phone,
+    /// The full name.
+    pub full_name: String,
+    /// The e-mail address.
+    pub email: String,
+    /// The employee id.
+    pub employee_id: String,
+    /// The password, not yet judged for strength.
+    pub password: Secret,
+}
+
+impl TryFrom<CreateAdmin> for NewAdmin {
+    type Error = anyhow::Error;
+
+    fn try_from(given: CreateAdmin) -> anyhow::Result<Self> {
+        let phone = Phone::parse(&given.phone).context("--phone")?;
+        let email = given.email.trim().to_owned();
+        anyhow::ensure!(email.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.')),
+                        "--email: this is not an e-mail address");
+        let text = match &given.password_file {
+            Some(path) => std::fs::read_to_string(path)
+                .with_context(|| format!("the password file {} cannot be read", path.display()))?,
+            None => {
+                let mut text = String::new();
+                std::io::stdin().lock().read_to_string(&mut text).context("standard input cannot be read")?;
+                text
+            }
+        };
+        Ok(Self {
+            phone,
+            full_name: filled("--full-name", &given.full_name)?,
+            email,
+            employee_id: filled("--employee-id", &given.employee_id)?,
+            password: password(&text)?,
+        })
+    }
+}
+
+fn filled(option: &str, text: &str) -> anyhow::Result<String> {
+    anyhow::ensure!(!text.trim().is_empty(), "{option}: must not be empty");
+    Ok(text.trim().to_owned())
+}
+
+/// The first line, which is all of it.
+fn password(text: &str) -> anyhow::Result<Secret> {
+    let line = text.trim_end_matches(['\n', '\r']);
+    anyhow::ensure!(!line.is_empty(), "the password is empty");
+    anyhow::ensure!(!line.contains(['\n', '\r']), "the password must be a single line");
+    anyhow::ensure!(line.len() <= LONGEST_PASSWORD, "the password is longer than {LONGEST_PASSWORD} bytes");
+    Ok(Secret::from(line.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_is_one_line() {
+        assert_eq!(password("correct horse\r\n").unwrap().expose(), "correct horse");
+        for text in ["", "\n", "a\nb", &"x".repeat(73)] {
+            assert!(password(text).is_err());
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! The command line.
+
+mod admin;
+mod config;
+mod run;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+pub use self::admin::NewAdmin;
+pub use self::run::run;
+
+/// The identity service of the `CivicLens` platform.
+///
+/// Configuration comes from a TOML file and from variables named `CIVICLENS__SECTION__KEY`, which win over the file.
+#[derive(Debug, Parser)]
+#[command(name = "civiclens", version, about, long_about, max_term_width = 100)]
+pub struct Cli {
+    /// The TOML file to read [default: the one `CIVICLENS_CONFIG` names, else none]
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Answer HTTP, and do the background work beside it
+    Serve {
+        /// Leave the sending of messages to `civiclens worker` processes
+        #[arg(long)]
+        no_workers: bool,
+    },
+    /// Send messages, without answering HTTP
+    Worker {
+        /// The channels to work on [default: all]
+        #[arg(value_enum)]
+        channels: Vec<Channel>,
+    },
+    /// Start everything a developer needs: databases of its own, the service, an inbox, an administrator
+    Dev {
+        /// Where to keep its data
+        #[arg(long, value_name = "DIR", default_value = ".civiclens")]
+        data_dir: PathBuf,
+        /// Where to listen [default: server.listen]
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<SocketAddr>,
+    },
+    /// Bring the database to the schema of this version
+    Migrate,
+    /// Look at the configuration
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Print the `OpenAPI` document
+    Openapi,
+    /// Manage administrators
+    #[command(subcommand)]
+    Admin(AdminCommand),
+    /// Print the version
+    Version,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print what is in force, secrets redacted, and name every problem
+    Check,
+}
+
+#[derive(Debug, Subcommand)]
+enum AdminCommand {
+    /// Create an administrator; the password is read from a file or from standard input
+    Create(CreateAdmin),
+}
+
+#[derive(Debug, Args)]
+struct CreateAdmin {
+    /// The phone, in any common spelling
+    #[arg(long)]
+    phone: String,
+    /// The full name
+    #[arg(long)]
+    full_name: String,
+    /// The e-mail address
+    #[arg(long)]
+    email: String,
+    /// The employee id
+    #[arg(long)]
+    employee_id: String,
+    /// The file that holds the password [default: read standard input]
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+}
+
+/// A channel messages are sent on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Channel {
+    /// Text messages.
+    Sms,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn options_are_read() {
+        let cli = Cli::try_parse_from(["civiclens", "dev", "--listen", "127.0.0.1:0", "--config", "c.toml"]).unwrap();
+        assert_eq!(cli.config, Some(PathBuf::from("c.toml")));
+        let Command::Dev { data_dir, listen } = cli.command else { panic!("not dev") };
+        assert_eq!((data_dir, listen), (PathBuf::from(".civiclens"), "127.0.0.1:0".parse().ok()));
+        assert!(Cli::try_parse_from(["civiclens", "worker", "sms"]).is_ok());
+        assert!(Cli::try_parse_from(["civiclens", "worker", "pigeon"]).is_err());
+    }
+}

@@ -1,0 +1,57 @@
+//! Runs what the command line asks for.
+
+use std::future::Future;
+use std::io::Write;
+use std::process::ExitCode;
+
+use super::admin::NewAdmin;
+use super::{AdminCommand, Cli, Command, ConfigCommand, config};
+use crate::app;
+use crate::config::{Environment, Log, Settings, load_from_process};
+use crate::telemetry::start_logs;
+
+/// Runs `cli` to its end.
+///
+/// # Errors
+/// When the command could not do its work; the error is for a person to read.
+pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    let file = cli.config;
+    let settings = || -> anyhow::Result<Settings> {
+        let settings = load_from_process(file.clone())?.validated()?;
+        start_logs(&settings.log)?;
+        Ok(settings)
+    };
+    match cli.command {
+        Command::Serve { no_workers } => block_on(app::serve(settings()?, !no_workers)),
+        Command::Worker { channels } => block_on(app::worker(settings()?, channels)),
+        Command::Migrate => block_on(app::migrate(settings()?)),
+        Command::Admin(AdminCommand::Create(given)) => {
+            let settings = settings()?;
+            block_on(app::admin_create(settings, NewAdmin::try_from(given)?))
+        }
+        Command::Dev { data_dir, listen } => {
+            // What `dev` starts itself it also fills in, so the settings are judged there and not here.
+            let mut settings = load_from_process(file)?.parsed()?;
+            settings.environment = Environment::Development;
+            settings.server.listen = listen.unwrap_or(settings.server.listen);
+            start_logs(&Log { format: crate::config::Format::Pretty, ..settings.log.clone() })?;
+            block_on(app::dev(settings, data_dir))
+        }
+        Command::Config(ConfigCommand::Check) => Ok(config::check(&load_from_process(file)?)),
+        Command::Openapi => print(&crate::http::openapi()),
+        Command::Version => print(concat!("civiclens ", env!("CARGO_PKG_VERSION"), "\n")),
+    }
+}
+
+/// Runs a command on an actor system of its own.
+fn block_on(command: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    actix::System::new().block_on(command)
+}
+
+/// Prints a document. A reader that went away, such as `head`, is no failure.
+fn print(text: &str) -> anyhow::Result<ExitCode> {
+    match std::io::stdout().lock().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(ExitCode::SUCCESS),
+    }
+}

@@ -1,0 +1,38 @@
+//! Extractor for who is at the other end.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderName, USER_AGENT};
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use civiclens_actors::domain::client::Client;
+use civiclens_actors::domain::code::Code;
+use civiclens_actors::domain::language::Language;
+
+use super::ApiError;
+use super::request_context::RequestContext;
+
+/// The most characters of a `User-Agent` that are kept.
+const USER_AGENT_CHARS: usize = 256;
+
+/// The client of a request: its address, program and language.
+#[derive(Debug)]
+pub struct Caller(pub Client);
+
+impl FromRequest for Caller {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let Some(context) = request.extensions().get::<RequestContext>().cloned() else {
+            return ready(Err(ApiError::new(Code::Internal)));
+        };
+        let text = |name: HeaderName| request.headers().get(name)?.to_str().ok();
+        ready(Ok(Self(Client {
+            ip: context.ip,
+            user_agent: text(USER_AGENT).map(|agent| agent.chars().take(USER_AGENT_CHARS).collect()),
+            request_id: Some(context.id.as_ref().to_owned()),
+            language: text(ACCEPT_LANGUAGE).and_then(Language::from_accept_language),
+        })))
+    }
+}

@@ -1,0 +1,31 @@
+//! The HTTP API: turns requests into calls of the components' handles and their answers into JSON.
+//!
+//! One endpoint a file, its path the URL. What every request goes through is in [`middleware`].
+
+mod auth;
+mod caller;
+mod client_address;
+mod dev_inbox;
+mod error;
+mod json;
+mod middleware;
+mod openapi;
+mod operators;
+mod problem;
+mod request_context;
+mod routes;
+mod security_headers;
+mod server;
+mod state;
+#[cfg(test)]
+mod tests;
+mod v1;
+
+pub use self::auth::Authenticated;
+pub use self::caller::Caller;
+pub use self::error::ApiError;
+pub use self::json::ValidJson;
+pub use self::openapi::openapi;
+pub use self::routes::Surface;
+pub use self::server::run;
+pub use self::state::{ApiState, BoxFuture, Check, InboxView, Readiness};

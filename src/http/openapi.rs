@@ -1,0 +1,58 @@
+//! The OpenAPI document, made from the endpoints themselves.
+
+use actix_web::HttpResponse;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+use super::{operators, v1};
+
+#[derive(OpenApi)]
+#[openapi(
+    info(
+        title = "CivicLens Identity",
+        description = "Who a person is, how they prove it, and what they may do.\n\nEvery error is an RFC 9457 \
+                       problem document whose `code` is stable."
+    ),
+    paths(
+        v1::auth::request_otp::handle,
+        v1::auth::verify_otp::handle,
+        v1::auth::whoami::handle,
+        v1::auth::logout::handle,
+        v1::users::me::handle,
+        operators::healthz::handle,
+        operators::readyz::handle,
+        operators::metrics::handle,
+        operators::version::handle,
+    ),
+    tags(
+        (name = "auth", description = "Signing in and out"),
+        (name = "users", description = "Users"),
+        (name = "operators", description = "For those who run the service")
+    ),
+    modifiers(&Bearer)
+)]
+struct Document;
+
+/// Adds the bearer token as the way to authenticate.
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
+        document
+            .components
+            .get_or_insert_default()
+            .add_security_scheme("bearer", SecurityScheme::Http(scheme));
+    }
+}
+
+/// The OpenAPI 3.1 document of the API, as pretty JSON with a line feed at its end.
+pub fn openapi() -> String {
+    let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
+    text.push('\n');
+    text
+}
+
+pub(super) async fn handle() -> HttpResponse {
+    HttpResponse::Ok().content_type("application/json").body(openapi())
+}

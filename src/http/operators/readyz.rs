@@ -1,0 +1,40 @@
+//! `GET /readyz`.
+
+use std::collections::BTreeMap;
+
+use actix_web::HttpResponse;
+use actix_web::web::Data;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::ApiState;
+
+/// Whether the process can do its work.
+#[derive(Debug, Serialize, ToSchema)]
+pub(in crate::http) struct Ready {
+    /// `ready` or `not_ready`.
+    #[schema(example = "ready")]
+    status: &'static str,
+    /// `ok` or `failed` for each dependency; why it failed is in the log.
+    checks: BTreeMap<&'static str, &'static str>,
+}
+
+/// Says whether the process can do its work, and which dependency is in the way.
+#[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "operators",
+               responses((status = 200, body = Ready), (status = 503, body = Ready)))]
+pub(in crate::http) async fn handle(state: Data<ApiState>) -> HttpResponse {
+    let checks = state.readiness.check().await;
+    let ready = checks.iter().all(|(_, outcome)| outcome.is_ok());
+    for (name, outcome) in &checks {
+        if let Err(cause) = outcome {
+            tracing::warn!(dependency = name, cause, "not ready");
+        }
+    }
+    let checks = checks.into_iter().map(|(name, outcome)| (name, if outcome.is_ok() { "ok" } else { "failed" }));
+    let body = Ready { status: if ready { "ready" } else { "not_ready" }, checks: checks.collect() };
+    if ready {
+        HttpResponse::Ok().json(body)
+    } else {
+        HttpResponse::ServiceUnavailable().insert_header(("Retry-After", "5")).json(body)
+    }
+}

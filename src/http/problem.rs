@@ -1,0 +1,117 @@
+//! Errors on the wire: RFC 9457 `application/problem+json`.
+
+use std::time::Duration;
+
+use actix_web::HttpResponse;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use civiclens_actors::domain::code::{Code, FieldError};
+use civiclens_actors::domain::limit::Budget;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::ApiError;
+
+/// The media type of an error.
+pub(super) const MEDIA_TYPE: &str = "application/problem+json";
+
+/// An error (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Problem<'a> {
+    /// A stable name for the kind of problem.
+    #[serde(rename = "type")]
+    #[schema(example = "urn:civiclens:problem:otp_invalid")]
+    kind: String,
+    /// A short title, the same for every occurrence.
+    title: &'static str,
+    /// The HTTP status.
+    #[schema(example = 401)]
+    status: u16,
+    /// A sentence for a person.
+    detail: &'a str,
+    /// The stable code to branch on.
+    #[schema(example = "otp_invalid")]
+    code: &'static str,
+    /// Names this request in the logs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<&'a str>,
+    /// The fields at fault; on 422.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<Field<'a>>,
+    /// Seconds to wait; on 429 and 503.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+}
+
+/// A field at fault.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = FieldError)]
+struct Field<'a> {
+    /// The field, as a path.
+    field: &'a str,
+    /// A stable code.
+    code: &'a str,
+    /// A sentence for a person.
+    message: &'a str,
+}
+
+impl<'a> From<&'a FieldError> for Field<'a> {
+    fn from(error: &'a FieldError) -> Self {
+        Self { field: &error.field, code: &error.code, message: &error.message }
+    }
+}
+
+/// The answer that tells a client of `error`.
+pub(super) fn response(error: &ApiError, request_id: Option<&str>) -> HttpResponse {
+    let retry_after = error.retry_after.map(whole_seconds);
+    let body = Problem {
+        kind: format!("urn:civiclens:problem:{}", error.code.as_str()),
+        title: error.code.title(),
+        status: error.code.status(),
+        detail: &error.detail,
+        code: error.code.as_str(),
+        request_id,
+        errors: error.fields.iter().map(Field::from).collect(),
+        retry_after,
+    };
+    let mut response = HttpResponse::build(error.status()).json(body);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(MEDIA_TYPE));
+    if let Some(seconds) = retry_after {
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if error.code == Code::Unauthenticated {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    if let Some(methods) = error.allow {
+        headers.insert(ALLOW, HeaderValue::from_static(methods));
+    }
+    if let Some(budget) = error.budget {
+        put_budget(&mut response, budget);
+    }
+    response
+}
+
+/// Adds the `RateLimit-*` headers.
+pub(super) fn put_budget(response: &mut HttpResponse, budget: Budget) {
+    use actix_web::http::header::HeaderName;
+    for (name, value) in [
+        ("ratelimit-limit", u64::from(budget.limit)),
+        ("ratelimit-remaining", u64::from(budget.remaining)),
+        ("ratelimit-reset", whole_seconds(budget.reset)),
+    ] {
+        response.headers_mut().insert(HeaderName::from_static(name), HeaderValue::from(value));
+    }
+}
+
+/// What to say where something below the endpoints answered `status` in a form of its own.
+pub(super) fn from_status(status: StatusCode) -> ApiError {
+    let known = |code: &&Code| code.status() == status.as_u16() && !matches!(code, Code::OtpInvalid);
+    let fallback = if status.is_server_error() { Code::Internal } else { Code::MalformedRequest };
+    ApiError::new(Code::ALL.iter().find(known).copied().unwrap_or(fallback))
+}
+
+/// Whole seconds, rounded up: who waits that long has waited long enough.
+pub(super) fn whole_seconds(duration: Duration) -> u64 {
+    duration.as_secs() + u64::from(duration.subsec_nanos() > 0)
+}

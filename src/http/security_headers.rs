@@ -1,0 +1,35 @@
+//! Headers that tell browsers what not to do with an answer.
+
+use actix_web::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+const NOTHING: &str = "default-src 'none'; frame-ancestors 'none'";
+/// The documentation is a page with scripts of its own.
+const DOCS: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \
+                    font-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// The inbox shows e-mails in frames without rights.
+const INBOX: &str = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; frame-ancestors 'none'";
+
+const RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
+
+/// Adds the headers to the answer for `path`.
+pub(super) fn put(headers: &mut HeaderMap, path: &str, hsts: bool) {
+    let policy = match path {
+        docs if docs.starts_with("/docs") => DOCS,
+        "/dev/inbox" => INBOX,
+        _ => NOTHING,
+    };
+    let mut insert = |name, value| {
+        headers.insert(name, HeaderValue::from_static(value));
+    };
+    insert(header::CONTENT_SECURITY_POLICY, policy);
+    insert(header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    insert(header::X_FRAME_OPTIONS, "DENY");
+    insert(header::REFERRER_POLICY, "no-referrer");
+    insert(RESOURCE_POLICY, "same-origin");
+    if hsts {
+        insert(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains");
+    }
+    if path.starts_with("/api/v1") || path.starts_with("/dev/") {
+        insert(header::CACHE_CONTROL, "no-store");
+    }
+}

@@ -1,0 +1,51 @@
+//! What the endpoints work with.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use civiclens_actors::{accounts, otp, sessions, sign_in};
+
+use crate::config::Settings;
+use crate::telemetry::Metrics;
+
+/// A future behind a trait object.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The name of a dependency and, when it does not answer, why.
+pub type Check = (&'static str, Result<(), String>);
+
+/// Knows whether the process can do its work right now.
+pub trait Readiness: Send + Sync {
+    /// Looks at every dependency. Answers within a second or two, whatever they do.
+    fn check(&self) -> BoxFuture<'_, Vec<Check>>;
+}
+
+/// Shows the messages that a development environment keeps instead of sending.
+pub trait InboxView: Send + Sync {
+    /// The messages, newest first.
+    fn messages(&self) -> BoxFuture<'_, Vec<serde_json::Value>>;
+}
+
+/// What the endpoints work with: one for the process, shared by its worker threads.
+#[derive(Clone)]
+pub struct ApiState {
+    /// Issues one-time codes.
+    pub otp: otp::Handle,
+    /// Turns proofs into sessions.
+    pub sign_in: sign_in::Handle,
+    /// Knows the sessions.
+    pub sessions: sessions::Handle,
+    /// Knows the users.
+    pub accounts: accounts::Handle,
+    /// Knows whether the process can do its work.
+    pub readiness: Arc<dyn Readiness>,
+    /// The development inbox; `None` outside a development environment.
+    pub inbox: Option<Arc<dyn InboxView>>,
+    /// What has been counted.
+    pub metrics: Metrics,
+    /// The configuration in force.
+    pub settings: Arc<Settings>,
+    /// Draws ids for requests that come without one.
+    pub request_ids: Arc<dyn Fn() -> String + Send + Sync>,
+}

@@ -1,0 +1,6 @@
+//! `/api/v1/auth`: signing in and out.
+
+pub(in crate::http) mod logout;
+pub(in crate::http) mod request_otp;
+pub(in crate::http) mod verify_otp;
+pub(in crate::http) mod whoami;

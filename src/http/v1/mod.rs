@@ -1,0 +1,4 @@
+//! `/api/v1`.
+
+pub(super) mod auth;
+pub(super) mod users;
