@@ -1,0 +1,107 @@
+//! What the audit log says: stable action names, ids instead of names, never a secret.
+
+use std::net::IpAddr;
+
+use serde_json::{Map, Value};
+
+use super::client::Client;
+use super::principal::UserId;
+
+/// What happened. Names are stable: operators and auditors search by them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// A user came to be.
+    UserRegistered,
+    /// Someone logged in.
+    LoginSucceeded,
+    /// Someone failed to log in.
+    LoginFailed,
+    /// Someone passed the first step and needs a second.
+    SecondStepRequired,
+    /// A session was ended by its owner.
+    LoggedOut,
+    /// An administrator was created from the command line.
+    AdminCreated,
+}
+
+impl Action {
+    /// The stable name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UserRegistered => "user.registered",
+            Self::LoginSucceeded => "auth.login_succeeded",
+            Self::LoginFailed => "auth.login_failed",
+            Self::SecondStepRequired => "auth.second_step_required",
+            Self::LoggedOut => "auth.logged_out",
+            Self::AdminCreated => "admin.created",
+        }
+    }
+}
+
+/// One row of the audit log.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    /// What happened.
+    pub action: Action,
+    /// Who did it; `None` for a stranger or the system.
+    pub actor: Option<UserId>,
+    /// Whom it concerns.
+    pub subject: Option<UserId>,
+    /// The kind of thing concerned besides the user, and its id.
+    pub resource: Option<(&'static str, String)>,
+    /// The client's address.
+    pub ip: Option<IpAddr>,
+    /// The client's user agent.
+    pub user_agent: Option<String>,
+    /// The request this belongs to.
+    pub request_id: Option<String>,
+    /// More facts, without personal values.
+    pub details: Map<String, Value>,
+}
+
+impl Entry {
+    /// An entry about `subject`, who did it themselves.
+    pub fn by_user(action: Action, subject: UserId, client: &Client) -> Self {
+        Self { actor: Some(subject), subject: Some(subject), ..Self::by_stranger(action, client) }
+    }
+
+    /// An entry about a client of whom nothing is proven.
+    pub fn by_stranger(action: Action, client: &Client) -> Self {
+        Self {
+            action,
+            actor: None,
+            subject: None,
+            resource: None,
+            ip: Some(client.ip),
+            user_agent: client.user_agent.clone(),
+            request_id: client.request_id.clone(),
+            details: Map::new(),
+        }
+    }
+
+    /// An entry about something done on the operator's command line.
+    pub fn by_operator(action: Action, subject: UserId) -> Self {
+        Self {
+            action,
+            actor: None,
+            subject: Some(subject),
+            resource: None,
+            ip: None,
+            user_agent: None,
+            request_id: None,
+            details: Map::new(),
+        }
+    }
+
+    /// Adds the thing concerned.
+    pub fn on(mut self, kind: &'static str, id: impl ToString) -> Self {
+        self.resource = Some((kind, id.to_string()));
+        self
+    }
+
+    /// Adds a fact.
+    pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
+        self.details.insert(name.to_owned(), value.into());
+        self
+    }
+}

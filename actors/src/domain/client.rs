@@ -1,0 +1,78 @@
+//! Who is at the other end of a request, as far as it matters to limits, sessions and the audit log.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::language::Language;
+
+/// The client of a request.
+#[derive(Clone, Debug)]
+pub struct Client {
+    /// The address, resolved through trusted proxies only.
+    pub ip: IpAddr,
+    /// The `User-Agent` header.
+    pub user_agent: Option<String>,
+    /// The id that follows the request through logs, SQL, Redis and NATS.
+    pub request_id: Option<String>,
+    /// The language the client asked for.
+    pub language: Option<Language>,
+}
+
+impl Client {
+    /// What address limits count by: an IPv4 address, or the /64 of an IPv6 address, which one subscriber owns whole.
+    pub fn limit_subject(&self) -> String {
+        match self.ip.to_canonical() {
+            IpAddr::V4(address) => address.to_string(),
+            IpAddr::V6(address) => {
+                let network = Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX));
+                format!("{network}/64")
+            }
+        }
+    }
+}
+
+/// The longest device id or name that is kept.
+const DEVICE_TEXT: usize = 128;
+
+/// A device as the client describes it.
+#[derive(Clone, Debug, Default)]
+pub struct Device {
+    /// The client's own id for the device.
+    pub id: Option<String>,
+    /// A name a person would recognise.
+    pub name: Option<String>,
+}
+
+impl Device {
+    /// A text that names the device to its owner: the given name, else the id; control characters dropped, cut to a
+    /// bounded length.
+    pub fn label(&self) -> Option<String> {
+        let text = self.name.as_deref().or(self.id.as_deref())?;
+        let clean: String = text.chars().filter(|c| !c.is_control()).take(DEVICE_TEXT).collect();
+        (!clean.trim().is_empty()).then(|| clean.trim().to_owned())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn client(ip: &str) -> Client {
+        let ip = ip.parse().unwrap_or(IpAddr::V6(Ipv6Addr::LOCALHOST));
+        Client { ip, user_agent: None, request_id: None, language: None }
+    }
+
+    #[test]
+    fn addresses_are_counted_by_subscriber() {
+        assert_eq!(client("192.0.2.7").limit_subject(), "192.0.2.7");
+        assert_eq!(client("::ffff:192.0.2.7").limit_subject(), "192.0.2.7");
+        assert_eq!(client("2001:db8:1:2:3:4:5:6").limit_subject(), "2001:db8:1:2::/64");
+    }
+
+    #[test]
+    fn device_labels_are_clean_and_bounded() {
+        let device = Device { id: Some("x".into()), name: Some(format!("My\u{7} phone\r\n{}", "y".repeat(500))) };
+        let label = device.label().unwrap_or_default();
+        assert!(label.starts_with("My phone") && label.chars().count() <= DEVICE_TEXT);
+        assert_eq!(Device::default().label(), None);
+    }
+}

@@ -1,0 +1,119 @@
+//! The registry of error codes: what a client may branch on, and the HTTP status each one means.
+
+use std::time::Duration;
+
+macro_rules! codes {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $status:literal, $title:literal;)+) => {
+        /// A stable, machine-readable error code. Codes are never renamed.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum Code { $($(#[doc = $doc])+ $variant,)+ }
+
+        impl Code {
+            /// Every code there is.
+            pub const ALL: &[Self] = &[$(Self::$variant,)+];
+
+            /// The code as clients see it.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            /// The HTTP status that goes with it.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$variant => $status,)+ }
+            }
+
+            /// A short title for people, the same for every occurrence.
+            pub const fn title(self) -> &'static str {
+                match self { $(Self::$variant => $title,)+ }
+            }
+        }
+    };
+}
+
+codes! {
+    /// The request could not be parsed.
+    MalformedRequest = "malformed_request", 400, "The request could not be read";
+    /// No valid access token came with the request.
+    Unauthenticated = "unauthenticated", 401, "Sign in first";
+    /// The one-time code is wrong, expired, spent, exhausted or was never issued.
+    OtpInvalid = "otp_invalid", 401, "The code is not valid";
+    /// The caller is known but may not do this.
+    Forbidden = "forbidden", 403, "Not allowed";
+    /// The account is suspended.
+    AccountSuspended = "account_suspended", 403, "The account is suspended";
+    /// Nothing is here, or nothing the caller may know of.
+    NotFound = "not_found", 404, "Not found";
+    /// The path exists, but not for this method.
+    MethodNotAllowed = "method_not_allowed", 405, "Method not allowed";
+    /// The request took too long to arrive or to answer.
+    RequestTimeout = "request_timeout", 408, "The request took too long";
+    /// The request contradicts what is already there.
+    Conflict = "conflict", 409, "Conflict";
+    /// The body is larger than allowed.
+    PayloadTooLarge = "payload_too_large", 413, "The body is too large";
+    /// The body is of a type that is not understood.
+    UnsupportedMediaType = "unsupported_media_type", 415, "The content type is not supported";
+    /// The request is well-formed, but a value is not acceptable.
+    Invalid = "invalid", 422, "The request is not valid";
+    /// A limit was reached.
+    RateLimited = "rate_limited", 429, "Too many requests";
+    /// Too many wrong codes were entered for this account.
+    OtpAttemptsExceeded = "otp_attempts_exceeded", 429, "Too many wrong codes";
+    /// Something went wrong inside.
+    Internal = "internal", 500, "Something went wrong";
+    /// A part this request needs cannot be reached.
+    DependencyUnavailable = "dependency_unavailable", 503, "Temporarily unavailable";
+    /// More work is waiting than may wait.
+    Overloaded = "overloaded", 503, "Overloaded";
+    /// Sending codes is paused because too few are being entered.
+    OtpSendingPaused = "otp_sending_paused", 503, "Sending codes is paused";
+}
+
+/// What was wrong with one field of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FieldError {
+    /// The field, as a path.
+    pub field: String,
+    /// A stable code.
+    pub code: String,
+    /// A sentence for a person.
+    pub message: String,
+}
+
+/// An error that a client is answered with.
+pub trait Coded: std::error::Error {
+    /// The stable code.
+    fn code(&self) -> Code;
+
+    /// A sentence for a person. Holds nothing internal.
+    fn detail(&self) -> String {
+        self.code().title().to_owned()
+    }
+
+    /// When to try again, where that is known.
+    fn retry_after(&self) -> Option<Duration> {
+        (self.code().status() == 503).then(|| Duration::from_secs(5))
+    }
+
+    /// The fields at fault.
+    fn fields(&self) -> Vec<FieldError> {
+        Vec::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_distinct_snake_case_and_errors() {
+        let texts: HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        assert_eq!(texts.len(), Code::ALL.len());
+        for code in Code::ALL {
+            assert!(code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code:?}");
+            assert!((400..600).contains(&code.status()), "{code:?}");
+        }
+    }
+}

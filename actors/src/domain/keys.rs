@@ -1,0 +1,164 @@
+//! Keyed hashes and sealed values: what keeps secrets unreadable at rest.
+
+use aws_lc_rs::aead::{AES_256_GCM, Aad, NONCE_LEN, Nonce, RandomizedNonceKey};
+use aws_lc_rs::{constant_time, hmac};
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use super::secret::Secret;
+
+/// A key for keyed hashes (HMAC-SHA-256). Each use names a domain, so that a hash of one kind never passes as another.
+#[derive(Clone)]
+pub struct HashKey(hmac::Key);
+
+impl HashKey {
+    /// A key from a configured secret of at least 32 bytes.
+    pub fn new(secret: &Secret) -> Self {
+        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()))
+    }
+
+    /// The keyed hash of `parts` within `domain`.
+    pub fn hash(&self, domain: &str, parts: &[&str]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.0);
+        for part in std::iter::once(&domain).chain(parts) {
+            // The length goes first, so that ("a", "bc") and ("ab", "c") differ.
+            context.update(&(part.len() as u64).to_be_bytes());
+            context.update(part.as_bytes());
+        }
+        let mut out = [0; 32];
+        out.copy_from_slice(context.sign().as_ref());
+        out
+    }
+}
+
+impl std::fmt::Debug for HashKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(super::secret::REDACTED)
+    }
+}
+
+/// Compares without telling by time where two values differ.
+pub fn equal(a: &[u8], b: &[u8]) -> bool {
+    constant_time::verify_slices_are_equal(a, b).is_ok()
+}
+
+/// Why a value could not be sealed or opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SealError {
+    /// The configured key is not 32 bytes in hexadecimal.
+    #[error("the sealing key must be 32 bytes in hexadecimal")]
+    BadKey,
+    /// The cipher refused.
+    #[error("the value could not be sealed")]
+    Cipher,
+    /// The text is not a sealed value of this program.
+    #[error("this is not a sealed value")]
+    NotSealed,
+    /// The value was sealed under a key that is not configured.
+    #[error("the value was sealed under another key")]
+    UnknownKey,
+    /// The value was changed, or belongs to another place.
+    #[error("the sealed value is not authentic")]
+    NotAuthentic,
+}
+
+/// Seals values with AES-256-GCM under a key with an id. The text form is `v1.<key id>.<base64url(nonce ‖ ciphertext)>`.
+pub struct Sealer {
+    key_id: String,
+    key: RandomizedNonceKey,
+}
+
+impl Sealer {
+    /// A sealer for the key `hex_key`, known as `key_id`.
+    pub fn new(key_id: &str, hex_key: &Secret) -> Result<Self, SealError> {
+        let bytes = hex::decode(hex_key.expose()).map_err(|_| SealError::BadKey)?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| SealError::BadKey)?;
+        Ok(Self { key_id: key_id.to_owned(), key })
+    }
+
+    /// Seals `plain` to `place`: only who names the same place can open it, so a value cannot be moved elsewhere.
+    pub fn seal(&self, place: &str, plain: &str) -> Result<String, SealError> {
+        let mut buffer = plain.as_bytes().to_vec();
+        let nonce = self
+            .key
+            .seal_in_place_append_tag(Aad::from(place.as_bytes()), &mut buffer)
+            .map_err(|_| SealError::Cipher)?;
+        let mut out = nonce.as_ref().to_vec();
+        out.append(&mut buffer);
+        Ok(format!("v1.{}.{}", self.key_id, URL_SAFE_NO_PAD.encode(out)))
+    }
+
+    /// Opens what was sealed to `place`.
+    pub fn open(&self, place: &str, sealed: &str) -> Result<Secret, SealError> {
+        let mut parts = sealed.splitn(3, '.');
+        let (Some("v1"), Some(key_id), Some(body)) = (parts.next(), parts.next(), parts.next()) else {
+            return Err(SealError::NotSealed);
+        };
+        if key_id != self.key_id {
+            return Err(SealError::UnknownKey);
+        }
+        let mut bytes = URL_SAFE_NO_PAD.decode(body).map_err(|_| SealError::NotSealed)?;
+        if bytes.len() < NONCE_LEN {
+            return Err(SealError::NotSealed);
+        }
+        let mut buffer = bytes.split_off(NONCE_LEN);
+        let nonce = Nonce::try_assume_unique_for_key(&bytes).map_err(|_| SealError::NotSealed)?;
+        let plain = self
+            .key
+            .open_in_place(nonce, Aad::from(place.as_bytes()), &mut buffer)
+            .map_err(|_| SealError::NotAuthentic)?;
+        String::from_utf8(plain.to_vec()).map(Secret::from).map_err(|_| SealError::NotAuthentic)
+    }
+}
+
+impl std::fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Sealer({})", self.key_id)
+    }
+}
+
+/// An opaque token of 256 random bits, base64url.
+pub fn opaque_token(entropy: &dyn super::entropy::Entropy) -> Result<Secret, super::entropy::Exhausted> {
+    Ok(Secret::from(URL_SAFE_NO_PAD.encode(super::entropy::bytes::<32>(entropy)?)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![expect(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    fn sealer(id: &str) -> Sealer {
+        Sealer::new(id, &Secret::from("07".repeat(32))).unwrap()
+    }
+
+    #[test]
+    fn sealed_values_open_in_their_place_only() {
+        let sealed = sealer("1").seal("job-7:+919876543210", "123456").unwrap();
+        assert!(!sealed.contains("123456"));
+        assert_eq!(sealer("1").open("job-7:+919876543210", &sealed).unwrap().expose(), "123456");
+        assert_eq!(sealer("1").open("job-8:+919876543210", &sealed), Err(SealError::NotAuthentic));
+        assert_eq!(sealer("2").open("job-7:+919876543210", &sealed), Err(SealError::UnknownKey));
+        assert_eq!(sealer("1").open("x", "v1.1.AAAA"), Err(SealError::NotSealed));
+        assert_eq!(sealer("1").open("x", "123456"), Err(SealError::NotSealed));
+    }
+
+    #[test]
+    fn two_seals_of_one_value_differ() {
+        assert_ne!(sealer("1").seal("p", "x").unwrap(), sealer("1").seal("p", "x").unwrap());
+    }
+
+    #[test]
+    fn keys_must_be_whole() {
+        assert_eq!(Sealer::new("1", &Secret::from("07")).unwrap_err(), SealError::BadKey);
+        assert_eq!(Sealer::new("1", &Secret::from("zz".repeat(32))).unwrap_err(), SealError::BadKey);
+    }
+
+    #[test]
+    fn hashes_depend_on_key_domain_and_split() {
+        let key = HashKey::new(&Secret::from("a".repeat(32)));
+        let other = HashKey::new(&Secret::from("b".repeat(32)));
+        assert_eq!(key.hash("otp", &["a", "bc"]), key.hash("otp", &["a", "bc"]));
+        assert_ne!(key.hash("otp", &["a", "bc"]), key.hash("otp", &["ab", "c"]));
+        assert_ne!(key.hash("otp", &["a"]), key.hash("refresh", &["a"]));
+        assert_ne!(key.hash("otp", &["a"]), other.hash("otp", &["a"]));
+    }
+}

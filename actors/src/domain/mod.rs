@@ -1,0 +1,18 @@
+//! Pure rules and types: no I/O, no async, no clock of its own. Everything here can be tested exhaustively.
+
+pub mod audit;
+pub mod breaker;
+pub mod client;
+pub mod clock;
+pub mod code;
+pub mod entropy;
+pub mod keys;
+pub mod language;
+pub mod limit;
+pub mod otp;
+pub mod password;
+pub mod phone;
+pub mod principal;
+pub mod role;
+pub mod secret;
+pub mod token;

@@ -1,0 +1,89 @@
+//! One-time codes: six digits from a CSPRNG, uniform over all of them.
+
+use std::fmt;
+
+use super::entropy::{self, Entropy, Exhausted};
+
+/// The number of digits of a code.
+const DIGITS: usize = 6;
+/// The number of codes there are.
+const CODES: u32 = 1_000_000;
+
+/// A text that is not six digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a code is six digits")]
+pub struct NotACode;
+
+/// A six-digit code. Its `Debug` is `[redacted]`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct OtpCode(String);
+
+impl OtpCode {
+    /// Draws a code, each of the million with the same probability.
+    pub fn generate(entropy: &dyn Entropy) -> Result<Self, Exhausted> {
+        // Numbers above the last whole multiple of a million are drawn again: a plain remainder would favour low codes.
+        const FAIR: u32 = u32::MAX - u32::MAX % CODES;
+        loop {
+            let drawn = u32::from_le_bytes(entropy::bytes(entropy)?);
+            if drawn < FAIR {
+                return Ok(Self(format!("{:0DIGITS$}", drawn % CODES)));
+            }
+        }
+    }
+
+    /// Reads a code as a person enters it; spaces around and inside are ignored.
+    pub fn parse(text: &str) -> Result<Self, NotACode> {
+        let digits: String = text.chars().filter(|c| *c != ' ').take(DIGITS + 1).collect();
+        if digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit()) {
+            Ok(Self(digits))
+        } else {
+            Err(NotACode)
+        }
+    }
+
+    /// The digits. Each call is a place to review.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for OtpCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(super::secret::REDACTED)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::entropy::SystemEntropy;
+
+    #[test]
+    fn codes_are_six_digits_and_spread_evenly() {
+        let entropy = SystemEntropy::default();
+        let mut first_digits = [0u32; 10];
+        for _ in 0..20_000 {
+            let code = OtpCode::generate(&entropy).unwrap_or(OtpCode(String::new()));
+            assert_eq!(code.expose().len(), DIGITS);
+            if let Some(digit) = code.expose().chars().next().and_then(|c| c.to_digit(10)) {
+                first_digits[digit as usize] += 1;
+            }
+        }
+        // Chi-square with 9 degrees of freedom: above 40 has a probability of about 1e-5.
+        let chi: f64 = first_digits.iter().map(|n| (f64::from(*n) - 2000.0).powi(2) / 2000.0).sum();
+        assert!(chi < 40.0, "{first_digits:?}");
+    }
+
+    #[test]
+    fn only_six_digits_are_a_code() {
+        assert_eq!(OtpCode::parse(" 012 345 ").map(|c| c.0), Ok("012345".to_owned()));
+        for text in ["", "12345", "1234567", "12345a", "१२३४५६", "-12345"] {
+            assert_eq!(OtpCode::parse(text), Err(NotACode), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_code_is_not_shown() {
+        assert_eq!(format!("{:?}", OtpCode("123456".into())), "[redacted]");
+    }
+}

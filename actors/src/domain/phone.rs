@@ -1,0 +1,139 @@
+//! Phone numbers: accepted in every common spelling, kept and compared as E.164.
+
+use std::fmt;
+
+use phonenumber::country;
+
+/// The region assumed for a number without a country code.
+const DEFAULT_REGION: country::Id = country::IN;
+
+/// Why a text is not an acceptable phone number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PhoneError {
+    /// Not a possible number.
+    #[error("this is not a valid phone number")]
+    Invalid,
+    /// A number of a country that is not served.
+    #[error("numbers of this country are not accepted")]
+    CountryNotAllowed,
+}
+
+impl PhoneError {
+    /// The stable code of the field error.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Invalid => "phone_invalid",
+            Self::CountryNotAllowed => "country_not_allowed",
+        }
+    }
+}
+
+/// A valid phone number. Prints as E.164; `Debug` keeps the middle digits to itself.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Phone(String);
+
+impl Phone {
+    /// Reads a number with spaces, dashes, dots and brackets, with `+91`, `91`, `0` or nothing before it.
+    pub fn parse(text: &str) -> Result<Self, PhoneError> {
+        const LONGEST: usize = 32;
+        if text.len() > LONGEST || !text.chars().all(|c| c.is_ascii_digit() || " -.()+".contains(c)) {
+            return Err(PhoneError::Invalid);
+        }
+        let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
+        if digits.bytes().skip(1).any(|b| b == b'+') {
+            return Err(PhoneError::Invalid);
+        }
+        let international = match digits.strip_prefix("00") {
+            Some(rest) => format!("+{rest}"),
+            None if digits.len() == 12 && digits.starts_with("91") => format!("+{digits}"),
+            None => digits,
+        };
+        let number =
+            phonenumber::parse(Some(DEFAULT_REGION), international).map_err(|_| PhoneError::Invalid)?;
+        if !phonenumber::is_valid(&number) {
+            return Err(PhoneError::Invalid);
+        }
+        Ok(Self(number.format().mode(phonenumber::Mode::E164).to_string()))
+    }
+
+    /// A number that the database has already checked.
+    pub fn from_stored(e164: String) -> Self {
+        Self(e164)
+    }
+
+    /// The number in E.164.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The ISO 3166 code of the number's country, where it has one.
+    pub fn country(&self) -> Option<&'static str> {
+        let number = phonenumber::parse(None, &self.0).ok()?;
+        number.country().id().map(|id| id.as_ref())
+    }
+
+    /// The country code and the first digits of the national number: the block of numbers that SMS pumping is watched by.
+    pub fn prefix(&self) -> &str {
+        const LENGTH: usize = 6;
+        self.0.get(..LENGTH).unwrap_or(&self.0)
+    }
+
+    /// The number with its middle hidden, for logs and lists.
+    pub fn masked(&self) -> String {
+        let (head, tail) = (self.0.get(..3).unwrap_or_default(), self.0.len().saturating_sub(2));
+        format!("{head}…{}", self.0.get(tail..).unwrap_or_default())
+    }
+}
+
+impl fmt::Display for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.masked())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn every_spelling_is_one_number() {
+        for text in [
+            "9876543210", "09876543210", "+919876543210", "919876543210", "+91 98765 43210", "(+91) 98765-43210",
+            "0091 9876543210", "98765.43210",
+        ] {
+            assert_eq!(Phone::parse(text).map(|p| p.to_string()), Ok("+919876543210".to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn nonsense_is_refused() {
+        for text in ["", "+", "12345", "98765432101234567890", "98765abcde", "+91+9876543210", "+9198765", "9876543210\n"] {
+            assert_eq!(Phone::parse(text), Err(PhoneError::Invalid), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn country_prefix_and_mask() {
+        let phone = Phone::parse("9876543210").unwrap_or(Phone(String::new()));
+        assert_eq!(phone.country(), Some("IN"));
+        assert_eq!(phone.prefix(), "+91987");
+        assert_eq!(format!("{phone:?}"), "+91…10");
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics_and_is_idempotent(text in "[0-9+() .-]{0,20}") {
+            if let Ok(phone) = Phone::parse(&text) {
+                prop_assert_eq!(Phone::parse(phone.as_str()), Ok(phone));
+            }
+        }
+    }
+}

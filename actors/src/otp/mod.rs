@@ -1,0 +1,98 @@
+//! One-time codes: issued within budgets, sent by SMS through NATS, spent once.
+//!
+//! Owns: the state of the send breaker. Codes, budgets and guesses live in Redis, where one script each reads and writes
+//! them. Bound: [`ADMITTED`] messages at once, then [`Error::Overloaded`]. When Redis is away nothing is issued or
+//! accepted. When NATS is away the job waits in the outbox until the code expires. May touch: Redis, NATS, the outbox.
+
+mod actor;
+mod error;
+mod funnel;
+mod messages;
+mod service;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, ArbiterHandle};
+use tokio_util::sync::CancellationToken;
+
+pub use self::error::Error;
+pub use self::messages::{RequestOtp, Requested, SpentCode, VerifyOtp};
+pub use self::service::{Parts, Service};
+use crate::domain::breaker::Rule;
+use crate::domain::client::Client;
+use crate::domain::limit::Rate;
+use crate::domain::otp::OtpCode;
+use crate::domain::phone::Phone;
+use crate::supervision::{Gate, ask};
+
+/// How many messages may wait or be in work at once: a second's worth of a busy node.
+const ADMITTED: usize = 1024;
+
+/// The rules of one-time codes.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// How long a code lives.
+    pub lifetime: Duration,
+    /// Wrong guesses after which a code is dead.
+    pub max_guesses: u32,
+    /// Wrong guesses of one account, over all its codes, after which it is locked.
+    pub max_account_guesses: u32,
+    /// How long an account stays locked.
+    pub lockout: Duration,
+    /// When a client is advised to offer "send again".
+    pub resend_after: Duration,
+    /// Codes for one phone.
+    pub per_phone: Rate,
+    /// Codes asked for by one address.
+    pub per_address: Rate,
+    /// Countries that get codes (ISO 3166).
+    pub allowed_countries: Vec<String>,
+    /// When sending pauses.
+    pub breaker: Rule,
+    /// Over which time the breaker looks back.
+    pub breaker_window: Duration,
+    /// Whether answers hold the code itself. Development only.
+    pub expose_codes: bool,
+}
+
+/// The door to one-time codes.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    gate: Gate,
+    address: Addr<actor::OtpActor>,
+    service: Arc<Service>,
+}
+
+impl Handle {
+    /// Starts the actor on `arbiter`; `crashed` is cancelled if it dies.
+    pub fn start(service: Service, arbiter: &ArbiterHandle, crashed: &CancellationToken) -> Self {
+        let service = Arc::new(service);
+        let (inner, crashed) = (Arc::clone(&service), crashed.clone());
+        let address = actor::OtpActor::start_in_arbiter(arbiter, move |_| actor::OtpActor::new(inner, &crashed));
+        Self { gate: Gate::new("otp", ADMITTED), address, service }
+    }
+
+    /// Issues a code for `phone` and sends it. The answer is the same whether or not the phone has an account.
+    pub async fn request(&self, phone: Phone, client: Client) -> Result<Requested, Error> {
+        ask(&self.gate, &self.address, RequestOtp { phone, client }).await
+    }
+
+    /// Spends `code` if it is the live code of `phone`.
+    pub async fn verify(&self, phone: Phone, code: OtpCode) -> Result<SpentCode, Error> {
+        ask(&self.gate, &self.address, VerifyOtp { phone, code }).await
+    }
+
+    /// Makes a spent code valid again after a login that failed through no fault of the user. A newer code stays.
+    pub async fn restore(&self, code: SpentCode) {
+        self.service.restore(code).await;
+    }
+
+    /// Finishes what was admitted and stops.
+    pub async fn drain(&self, budget: Duration) {
+        if tokio::time::timeout(budget, self.gate.close()).await.is_err() {
+            tracing::warn!(actor = "otp", "not drained in time");
+        }
+        self.address.do_send(messages::Stop);
+    }
+}

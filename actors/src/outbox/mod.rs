@@ -1,0 +1,46 @@
+//! The outbox relay: moves committed messages to JetStream.
+//!
+//! Owns: the loop, and the lanes it holds while it works. Bound: [`BATCH`] messages a pass. A message is marked published
+//! only after JetStream acknowledged it, under its own id, so a relay that dies in between sends a copy that JetStream
+//! recognises. What concerns one user leaves in order, also with several relays (see the `outbox_lanes` table). While NATS
+//! is away messages wait; nothing else stops. May touch: the store, NATS.
+
+mod actor;
+mod relay;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::{Actor, Addr, ArbiterHandle, Message};
+use tokio_util::sync::CancellationToken;
+
+pub use self::relay::{Error, Relay};
+
+/// How many messages one pass may take.
+const BATCH: i64 = 512;
+
+/// One last pass, then stop.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct Stop;
+
+/// The door to the relay.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    address: Addr<actor::OutboxActor>,
+}
+
+impl Handle {
+    /// Starts the relay on `arbiter`; `crashed` is cancelled if it dies.
+    pub fn start(relay: Relay, arbiter: &ArbiterHandle, crashed: &CancellationToken) -> Self {
+        let (relay, crashed) = (Arc::new(relay), crashed.clone());
+        Self { address: actor::OutboxActor::start_in_arbiter(arbiter, move |_| actor::OutboxActor::new(relay, crashed)) }
+    }
+
+    /// Publishes what is there, once, and stops; at most `budget`.
+    pub async fn drain(&self, budget: Duration) {
+        if self.address.send(Stop).timeout(budget).await.is_err() {
+            tracing::warn!(actor = "outbox", "not drained in time");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! One pass of the relay, and the loop around it.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use civiclens_nats::publish::{self, Publisher};
+use futures::future::join_all;
+use sqlx::postgres::PgListener;
+use tokio_util::sync::CancellationToken;
+
+use super::BATCH;
+use crate::domain::clock::Clock;
+use crate::store::outbox::Pending;
+use crate::store::{self, Db};
+
+/// How many lanes one relay takes at once: half of them, so that a second relay finds work.
+const LANES: i64 = 8;
+/// How long the relay waits when nothing wakes it.
+const POLL: Duration = Duration::from_secs(1);
+/// How long it waits after a failure.
+const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// How often published messages are cleaned up and the lag is measured.
+const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(10);
+/// How many messages one clean-up removes.
+const CLEAN: i64 = 5_000;
+
+/// Why a pass failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// NATS took less than everything. What it took is marked.
+    #[error("NATS did not take everything")]
+    Publish(#[source] publish::Error),
+}
+
+/// The relay.
+#[derive(Debug)]
+pub struct Relay {
+    db: Db,
+    publisher: Publisher,
+    clock: Arc<dyn Clock>,
+    retention: chrono::Duration,
+}
+
+impl Relay {
+    /// A relay that keeps published messages for `retention`, to be replayed.
+    pub fn new(db: Db, publisher: Publisher, clock: Arc<dyn Clock>, retention: chrono::Duration) -> Self {
+        Self { db, publisher, clock, retention }
+    }
+
+    /// Publishes one batch. Answers how many messages left.
+    pub async fn step(&self) -> Result<usize, Error> {
+        if !self.publisher.is_connected() {
+            return Err(Error::Publish(publish::Error::NotConnected));
+        }
+        let lease = self.db.lease_outbox(LANES, BATCH).await?;
+        if lease.pending.is_empty() {
+            return Ok(0);
+        }
+        let (done, failure) = self.publish_in_order(&lease.pending).await;
+        lease.commit(&done, self.clock.now()).await?;
+        metrics::counter!("civiclens_outbox_published_total").increment(done.len() as u64);
+        match failure {
+            Some(error) => Err(Error::Publish(error)),
+            None => Ok(done.len()),
+        }
+    }
+
+    /// Publishes in rounds: one message of each key at a time and all keys side by side, so that what concerns one user
+    /// leaves in order without waiting for the others. After a failure the rest of that key stays.
+    async fn publish_in_order(&self, pending: &[Pending]) -> (Vec<i64>, Option<publish::Error>) {
+        let (mut done, mut failure) = (Vec::with_capacity(pending.len()), None);
+        let mut stuck = HashSet::new();
+        let mut waiting: Vec<&Pending> = pending.iter().collect();
+        while !waiting.is_empty() {
+            let mut taken = HashSet::new();
+            let (round, rest): (Vec<&Pending>, Vec<&Pending>) =
+                waiting.into_iter().partition(|p| p.message.key == 0 || taken.insert(p.message.key));
+            let published = join_all(round.iter().map(|p| self.publish(p))).await;
+            for (message, result) in round.iter().zip(published) {
+                match result {
+                    Ok(()) => done.push(message.row),
+                    Err(error) => {
+                        stuck.insert(message.message.key);
+                        failure = Some(error);
+                    }
+                }
+            }
+            waiting = rest.into_iter().filter(|p| !stuck.contains(&p.message.key)).collect();
+        }
+        (done, failure)
+    }
+
+    async fn publish(&self, pending: &Pending) -> Result<(), publish::Error> {
+        let message = &pending.message;
+        if message.expires_at.is_some_and(|end| end <= self.clock.now()) {
+            tracing::info!(id = %message.id, subject = message.subject, "an expired message was dropped");
+            return Ok(());
+        }
+        let body = message.payload.to_string().into_bytes();
+        self.publisher
+            .publish_raw(message.subject.clone(), message.id, body, message.request_id.as_deref())
+            .await
+            .map(|_| ())
+    }
+
+    /// Works until `stop`, woken by commits and, should a wake-up be lost, by the clock.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut listener = None;
+        let mut housekeeping = tokio::time::interval(HOUSEKEEPING_EVERY);
+        housekeeping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            // Listening starts before the outbox is read: a commit in between is heard, not missed.
+            if listener.is_none() {
+                listener = self.db.listen_outbox().await.ok();
+            }
+            let pause = match self.step().await {
+                Ok(0) => POLL,
+                Ok(_) => Duration::ZERO,
+                Err(error) => {
+                    tracing::debug!(%error, "the outbox waits");
+                    AFTER_FAILURE
+                }
+            };
+            if pause.is_zero() && !stop.is_cancelled() {
+                continue;
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(pause) => {}
+                heard = wait_for_commit(&mut listener) => if !heard { listener = None },
+                _ = housekeeping.tick() => self.housekeep().await,
+            }
+        }
+    }
+
+    /// Measures the lag and removes what was published long ago.
+    async fn housekeep(&self) {
+        let now = self.clock.now();
+        match self.db.outbox_lag().await {
+            Ok((waiting, oldest)) => report_lag(waiting, oldest, now),
+            Err(error) => tracing::debug!(%error, "the outbox's lag could not be measured"),
+        }
+        match self.db.clean_outbox(now - self.retention, CLEAN).await {
+            Ok(0) => {}
+            Ok(removed) => tracing::debug!(removed, "published messages were cleaned up"),
+            Err(error) => tracing::warn!(%error, "published messages could not be cleaned up"),
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "gauges")]
+fn report_lag(waiting: i64, oldest: Option<DateTime<Utc>>, now: DateTime<Utc>) {
+    let age = oldest.map_or(0, |oldest| (now - oldest).num_milliseconds().max(0));
+    metrics::gauge!("civiclens_outbox_waiting").set(waiting as f64);
+    metrics::gauge!("civiclens_outbox_lag_seconds").set(age as f64 / 1000.0);
+}
+
+/// Waits for the next commit with messages. Answers `false` if the listener broke; without one, waits for ever.
+async fn wait_for_commit(listener: &mut Option<PgListener>) -> bool {
+    match listener {
+        Some(listener) => listener.recv().await.is_ok(),
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,70 @@
+//! Why a session was not opened, not ended, or not recognised.
+
+use std::time::Duration;
+
+use crate::accounts::error::store_code;
+use crate::domain::code::{Code, Coded};
+use crate::domain::entropy::Exhausted;
+use crate::domain::token::TokenError;
+use crate::short_memory::Unavailable;
+use crate::store;
+use crate::supervision::AskError;
+
+/// A failure of sessions.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No valid token, or one of an ended session.
+    #[error("not authenticated")]
+    Unauthenticated,
+    /// The revocation view is not loaded yet.
+    #[error("the revocation view is not loaded yet")]
+    NotReady,
+    /// The account is suspended.
+    #[error("the account is suspended")]
+    Suspended,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// Redis.
+    #[error(transparent)]
+    ShortMemory(#[from] Unavailable),
+    /// More is waiting than may wait.
+    #[error(transparent)]
+    Overloaded(AskError),
+    /// The token could not be signed.
+    #[error(transparent)]
+    Token(#[from] TokenError),
+    /// No random bytes.
+    #[error(transparent)]
+    Entropy(#[from] Exhausted),
+    /// An event could not be written.
+    #[error("an event could not be written")]
+    Json(#[from] serde_json::Error),
+}
+
+impl From<AskError> for Error {
+    fn from(error: AskError) -> Self {
+        Self::Overloaded(error)
+    }
+}
+
+impl Coded for Error {
+    fn code(&self) -> Code {
+        match self {
+            Self::Unauthenticated => Code::Unauthenticated,
+            Self::Suspended => Code::AccountSuspended,
+            Self::Store(error) => store_code(error),
+            Self::NotReady | Self::ShortMemory(_) => Code::DependencyUnavailable,
+            Self::Overloaded(_) => Code::Overloaded,
+            Self::Token(_) | Self::Entropy(_) | Self::Json(_) => Code::Internal,
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self.code().status() {
+            503 if matches!(self, Self::Overloaded(_)) => Some(Duration::from_secs(1)),
+            503 => Some(Duration::from_secs(5)),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! The one door to PostgreSQL: the pool, the unit of work, and all SQL, a file a table.
+//!
+//! Owns: connections. Bound: the pool's size and the time a caller waits for a connection. When PostgreSQL is away every
+//! call fails with [`Error::Unavailable`] and nothing is half-written.
+
+pub mod audit;
+mod error;
+pub mod outbox;
+mod pool;
+pub mod sessions;
+mod unit_of_work;
+pub mod users;
+
+pub use error::Error;
+pub use pool::{Config, Db};
+pub use unit_of_work::UnitOfWork;

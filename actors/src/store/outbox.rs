@@ -1,0 +1,176 @@
+//! The outbox: messages committed with the change that caused them, published afterwards by the relay.
+
+use chrono::{DateTime, Utc};
+use serde_json::Value;
+use sqlx::postgres::PgListener;
+use sqlx::{PgConnection, Postgres, Transaction};
+use uuid::Uuid;
+
+use super::{Db, Error};
+
+/// How many lanes there are; the table's constraint knows the number too.
+const LANES: i64 = 16;
+/// The channel on which a commit wakes the relays.
+const CHANNEL: &str = "civiclens_outbox";
+
+/// A message to be published.
+#[derive(Clone, Debug)]
+pub struct Message {
+    /// Its identity: JetStream and every consumer recognise a second copy by it.
+    pub id: Uuid,
+    /// What must leave in order: the user id, or 0 where order means nothing.
+    pub key: i64,
+    /// The subject.
+    pub subject: String,
+    /// The envelope.
+    pub payload: Value,
+    /// The request that caused it.
+    pub request_id: Option<String>,
+    /// After this moment nobody needs it.
+    pub expires_at: Option<DateTime<Utc>>,
+}
+
+/// A message waiting in the outbox.
+#[derive(Clone, Debug)]
+pub struct Pending {
+    /// The row, which gives the order.
+    pub row: i64,
+    /// The message.
+    pub message: Message,
+}
+
+/// Appends messages in one statement and wakes the relays when the transaction commits.
+pub(super) async fn insert(connection: &mut PgConnection, messages: &[Message], now: DateTime<Utc>) -> Result<(), Error> {
+    if messages.is_empty() {
+        return Ok(());
+    }
+    let ids: Vec<_> = messages.iter().map(|m| m.id).collect();
+    let lanes: Vec<_> = messages.iter().map(|m| i16::try_from(m.key.rem_euclid(LANES)).unwrap_or_default()).collect();
+    let keys: Vec<_> = messages.iter().map(|m| m.key).collect();
+    let subjects: Vec<_> = messages.iter().map(|m| m.subject.clone()).collect();
+    let payloads: Vec<_> = messages.iter().map(|m| m.payload.clone()).collect();
+    let requests: Vec<_> = messages.iter().map(|m| m.request_id.clone()).collect();
+    let ends: Vec<_> = messages.iter().map(|m| m.expires_at).collect();
+    sqlx::query!(
+        "WITH added AS (
+             INSERT INTO outbox (created_at, message_id, lane, key, subject, payload, request_id, expires_at)
+             SELECT $1, * FROM unnest($2::uuid[], $3::smallint[], $4::bigint[], $5::text[], $6::jsonb[], $7::text[],
+                                      $8::timestamptz[])
+             ON CONFLICT (message_id) DO NOTHING)
+         SELECT pg_notify($9, '')",
+        now,
+        &ids,
+        &lanes,
+        &keys,
+        &subjects,
+        &payloads,
+        &requests as &[Option<String>],
+        &ends as &[Option<DateTime<Utc>>],
+        CHANNEL,
+    )
+    .execute(connection)
+    .await?;
+    Ok(())
+}
+
+/// The lanes a relay holds, and what waits in them. Dropped without [`commit`](Self::commit), the lanes are free again.
+pub struct Lease {
+    transaction: Transaction<'static, Postgres>,
+    /// What waits, in order.
+    pub pending: Vec<Pending>,
+}
+
+impl Lease {
+    /// Marks `rows` as published and frees the lanes.
+    pub async fn commit(mut self, rows: &[i64], now: DateTime<Utc>) -> Result<(), Error> {
+        sqlx::query!("UPDATE outbox SET published_at = $2 WHERE id = ANY($1)", rows, now)
+            .execute(&mut *self.transaction)
+            .await?;
+        Ok(self.transaction.commit().await?)
+    }
+}
+
+impl Db {
+    /// Puts one message into the outbox on its own.
+    pub async fn enqueue(&self, message: Message, now: DateTime<Utc>) -> Result<(), Error> {
+        let mut connection = self.pool().acquire().await?;
+        insert(&mut connection, &[message], now).await
+    }
+
+    /// Takes up to `lanes` lanes that have work and that no other relay holds, and reads up to `limit` messages of them.
+    pub async fn lease_outbox(&self, lanes: i64, limit: i64) -> Result<Lease, Error> {
+        let mut transaction = self.pool().begin().await?;
+        // Not FOR UPDATE of the messages: a second relay would skip the first message of a user and send the next.
+        let held = sqlx::query_scalar!(
+            "SELECT lane FROM outbox_lanes l
+             WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.lane = l.lane AND o.published_at IS NULL)
+             LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
+            lanes
+        )
+        .fetch_all(&mut *transaction)
+        .await?;
+        let pending = if held.is_empty() {
+            Vec::new()
+        } else {
+            sqlx::query!(
+                "SELECT id, message_id, key, subject, payload, request_id, expires_at FROM outbox
+                 WHERE lane = ANY($1) AND published_at IS NULL ORDER BY id LIMIT $2",
+                &held,
+                limit
+            )
+            .map(|row| Pending {
+                row: row.id,
+                message: Message {
+                    id: row.message_id,
+                    key: row.key,
+                    subject: row.subject,
+                    payload: row.payload,
+                    request_id: row.request_id,
+                    expires_at: row.expires_at,
+                },
+            })
+            .fetch_all(&mut *transaction)
+            .await?
+        };
+        Ok(Lease { transaction, pending })
+    }
+
+    /// How many messages wait (counted up to 10 000), and since when the oldest does.
+    pub async fn outbox_lag(&self) -> Result<(i64, Option<DateTime<Utc>>), Error> {
+        let row = sqlx::query!(
+            r#"SELECT count(*) AS "waiting!", min(created_at) AS oldest
+               FROM (SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY lane, id LIMIT 10000) waiting"#
+        )
+        .fetch_one(self.pool())
+        .await?;
+        Ok((row.waiting, row.oldest))
+    }
+
+    /// Removes up to `limit` messages published before `before`. Answers how many.
+    pub async fn clean_outbox(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
+        let done = sqlx::query!(
+            "DELETE FROM outbox WHERE id IN
+                 (SELECT id FROM outbox WHERE published_at < $1 ORDER BY published_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+            before,
+            limit
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Marks everything published since `since` as waiting again. Answers how many. Consumers recognise what they had.
+    pub async fn replay_outbox(&self, since: DateTime<Utc>) -> Result<u64, Error> {
+        let done = sqlx::query!("UPDATE outbox SET published_at = NULL WHERE published_at >= $1", since)
+            .execute(self.pool())
+            .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Listens for commits with messages. The listener has a connection of its own, outside the pool's count.
+    pub async fn listen_outbox(&self) -> Result<PgListener, Error> {
+        let mut listener = PgListener::connect_with(self.pool()).await?;
+        listener.listen(CHANNEL).await?;
+        Ok(listener)
+    }
+}

@@ -1,0 +1,44 @@
+//! The unit of work: one transaction for a fact and everything that follows from it.
+
+use sqlx::{PgConnection, Postgres, Transaction};
+
+use super::{Error, audit, outbox};
+use crate::domain::audit::Entry;
+use chrono::{DateTime, Utc};
+
+/// A transaction that also gathers audit entries and outgoing messages, and writes them just before it commits. Dropped
+/// without [`commit`](Self::commit), nothing of it happened.
+#[must_use = "a unit of work that is not committed did nothing"]
+pub struct UnitOfWork {
+    transaction: Transaction<'static, Postgres>,
+    entries: Vec<Entry>,
+    messages: Vec<outbox::Message>,
+}
+
+impl UnitOfWork {
+    pub(super) fn new(transaction: Transaction<'static, Postgres>) -> Self {
+        Self { transaction, entries: Vec::new(), messages: Vec::new() }
+    }
+
+    /// The connection, for the statements of the store.
+    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+        &mut self.transaction
+    }
+
+    /// Adds an audit entry.
+    pub fn record(&mut self, entry: Entry) {
+        self.entries.push(entry);
+    }
+
+    /// Adds an outgoing message.
+    pub fn announce(&mut self, message: outbox::Message) {
+        self.messages.push(message);
+    }
+
+    /// Writes what was gathered, commits, and wakes the relays.
+    pub async fn commit(mut self, now: DateTime<Utc>) -> Result<(), Error> {
+        audit::insert(&mut self.transaction, &self.entries, now).await?;
+        outbox::insert(&mut self.transaction, &self.messages, now).await?;
+        Ok(self.transaction.commit().await?)
+    }
+}
