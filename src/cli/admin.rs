@@ -1,6 +1,7 @@
 //! `admin create`: reads what an administrator is made of.
 
 use std::io::Read;
+use std::path::Path;
 
 use anyhow::Context;
 use civiclens_actors::domain::phone::Phone;
@@ -34,15 +35,7 @@ impl TryFrom<CreateAdmin> for NewAdmin {
         let email = given.email.trim().to_owned();
         anyhow::ensure!(email.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.')),
                         "--email: this is not an e-mail address");
-        let text = match &given.password_file {
-            Some(path) => std::fs::read_to_string(path)
-                .with_context(|| format!("the password file {} cannot be read", path.display()))?,
-            None => {
-                let mut text = String::new();
-                std::io::stdin().lock().read_to_string(&mut text).context("standard input cannot be read")?;
-                text
-            }
-        };
+        let text = password_text(given.password_file.as_deref())?;
         Ok(Self {
             phone,
             full_name: filled("--full-name", &given.full_name)?,
@@ -56,6 +49,16 @@ impl TryFrom<CreateAdmin> for NewAdmin {
 fn filled(option: &str, text: &str) -> anyhow::Result<String> {
     anyhow::ensure!(!text.trim().is_empty(), "{option}: must not be empty");
     Ok(text.trim().to_owned())
+}
+
+fn password_text(file: Option<&Path>) -> anyhow::Result<String> {
+    if let Some(path) = file {
+        let unreadable = || format!("the password file {} cannot be read", path.display());
+        return std::fs::read_to_string(path).with_context(unreadable);
+    }
+    let mut text = String::new();
+    std::io::stdin().lock().read_to_string(&mut text).context("standard input cannot be read")?;
+    Ok(text)
 }
 
 /// The first line, which is all of it.

@@ -1,11 +1,11 @@
-//! `[database]`: PostgreSQL.
+//! `[database]`: `PostgreSQL`.
 
 use civiclens_actors::domain::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 use super::Checks;
 
-/// PostgreSQL.
+/// `PostgreSQL`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Database {

@@ -60,7 +60,7 @@ pub struct Settings {
     pub environment: Environment,
     /// How HTTP is answered.
     pub server: Server,
-    /// PostgreSQL.
+    /// `PostgreSQL`.
     pub database: Database,
     /// Redis.
     pub redis: Redis,

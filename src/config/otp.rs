@@ -51,7 +51,7 @@ impl Default for Otp {
             secret: Secret::from(String::new()),
             breaker_min_sent: 200,
             breaker_min_entered_percent: 10,
-            breaker_window: Duration::from_mins(60),
+            breaker_window: Duration::from_hours(1),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The OpenAPI document, made from the endpoints themselves.
+//! The `OpenAPI` document, made from the endpoints themselves.
 
 use actix_web::HttpResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
@@ -46,7 +46,7 @@ impl Modify for Bearer {
     }
 }
 
-/// The OpenAPI 3.1 document of the API, as pretty JSON with a line feed at its end.
+/// The `OpenAPI` 3.1 document of the API, as pretty JSON with a line feed at its end.
 pub fn openapi() -> String {
     let mut text = Document::openapi().to_pretty_json().unwrap_or_default();
     text.push('\n');

@@ -37,7 +37,7 @@ pub(super) struct Problem<'a> {
     request_id: Option<&'a str>,
     /// The fields at fault; on 422.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<Field<'a>>,
+    errors: Vec<FieldFault<'a>>,
     /// Seconds to wait; on 429 and 503.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
@@ -46,7 +46,7 @@ pub(super) struct Problem<'a> {
 /// A field at fault.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = FieldError)]
-struct Field<'a> {
+struct FieldFault<'a> {
     /// The field, as a path.
     field: &'a str,
     /// A stable code.
@@ -55,7 +55,7 @@ struct Field<'a> {
     message: &'a str,
 }
 
-impl<'a> From<&'a FieldError> for Field<'a> {
+impl<'a> From<&'a FieldError> for FieldFault<'a> {
     fn from(error: &'a FieldError) -> Self {
         Self { field: &error.field, code: &error.code, message: &error.message }
     }
@@ -71,7 +71,7 @@ pub(super) fn response(error: &ApiError, request_id: Option<&str>) -> HttpRespon
         detail: &error.detail,
         code: error.code.as_str(),
         request_id,
-        errors: error.fields.iter().map(Field::from).collect(),
+        errors: error.fields.iter().map(FieldFault::from).collect(),
         retry_after,
     };
     let mut response = HttpResponse::build(error.status()).json(body);

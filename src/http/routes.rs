@@ -68,14 +68,14 @@ fn get() -> Route {
 }
 
 fn reading(path: &str, route: Route) -> Resource {
-    web::resource(path).route(route).default_service(web::to(|| method_not_allowed("GET, HEAD")))
+    web::resource(path).route(route).default_service(web::to(async || method_not_allowed("GET, HEAD")))
 }
 
 fn writing(path: &str, route: Route) -> Resource {
-    web::resource(path).route(route).default_service(web::to(|| method_not_allowed("POST")))
+    web::resource(path).route(route).default_service(web::to(async || method_not_allowed("POST")))
 }
 
-async fn method_not_allowed(allow: &'static str) -> Result<HttpResponse, ApiError> {
+fn method_not_allowed(allow: &'static str) -> Result<HttpResponse, ApiError> {
     Err(ApiError { allow: Some(allow), ..ApiError::new(Code::MethodNotAllowed) })
 }
 

@@ -54,14 +54,15 @@ impl From<DeviceBody> for Device {
 #[serde(untagged)]
 pub(in crate::http) enum SignedIn {
     /// The session is open.
-    Token(Token),
+    Token(OpenSession),
     /// A second step is needed.
     SecondStep(SecondStep),
 }
 
-/// An open session.
+/// An open session, called a token by the clients.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct Token {
+#[schema(as = Token)]
+pub(in crate::http) struct OpenSession {
     /// Opens the API.
     access_token: String,
     /// Always `bearer`.
@@ -101,7 +102,7 @@ pub(in crate::http) struct SecondStep {
 impl From<SignIn> for SignedIn {
     fn from(outcome: SignIn) -> Self {
         match outcome {
-            SignIn::Session(opened) => Self::Token(Token {
+            SignIn::Session(opened) => Self::Token(OpenSession {
                 access_token: opened.access_token.expose().to_owned(),
                 token_type: "bearer",
                 expires_in: whole_seconds(opened.expires_in),
