@@ -33,8 +33,10 @@ impl TryFrom<CreateAdmin> for NewAdmin {
     fn try_from(given: CreateAdmin) -> anyhow::Result<Self> {
         let phone = Phone::parse(&given.phone).context("--phone")?;
         let email = given.email.trim().to_owned();
-        anyhow::ensure!(email.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.')),
-                        "--email: this is not an e-mail address");
+        anyhow::ensure!(
+            email.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.')),
+            "--email: this is not an e-mail address"
+        );
         let text = password_text(given.password_file.as_deref())?;
         Ok(Self {
             phone,

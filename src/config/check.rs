@@ -8,7 +8,8 @@ use super::{Problem, Problems};
 const SECRET_BYTES: usize = 32;
 
 /// Beginnings that show up in examples and tutorials, compared in lower case.
-const KNOWN_DEFAULTS: &[&str] = &["change", "default", "example", "insecure", "secret", "your-", "your_", "password", "development"];
+const KNOWN_DEFAULTS: &[&str] =
+    &["change", "default", "example", "insecure", "secret", "your-", "your_", "password", "development"];
 
 /// Collects what the rules of the sections object to.
 #[derive(Debug, Default)]
@@ -49,7 +50,9 @@ impl Checks {
     /// A prefix goes into keys and subjects, so it must be plain.
     pub(super) fn prefix(&mut self, key: &str, text: &str) {
         let plain = (1..=32).contains(&text.len())
-            && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
+            && text
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || matches!(byte, b'-' | b'_'));
         self.require(key, plain, "must be 1 to 32 lower-case letters, digits, dashes and underscores");
     }
 

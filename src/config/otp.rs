@@ -65,11 +65,7 @@ impl Otp {
             "must be between 30s and 30m",
         );
         checks.require("otp.max_guesses", (1..=10).contains(&self.max_guesses), "must be between 1 and 10");
-        checks.require(
-            "otp.resend_after",
-            self.resend_after < self.lifetime,
-            "must be shorter than otp.lifetime",
-        );
+        checks.require("otp.resend_after", self.resend_after < self.lifetime, "must be shorter than otp.lifetime");
         checks.require("otp.allowed_countries", !self.allowed_countries.is_empty(), "must name a country");
         for country in &self.allowed_countries {
             let alpha2 = country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase());

@@ -28,9 +28,7 @@ impl Default for RateLimit {
 
 impl RateLimit {
     pub(super) fn check(&self, checks: &mut Checks) {
-        for (key, rate) in
-            [("rate_limit.otp", &self.otp), ("rate_limit.otp_per_address", &self.otp_per_address)]
-        {
+        for (key, rate) in [("rate_limit.otp", &self.otp), ("rate_limit.otp_per_address", &self.otp_per_address)] {
             checks.require(key, rate.count > 0 && !rate.window.is_zero(), "must allow at least one");
         }
     }

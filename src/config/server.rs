@@ -49,11 +49,7 @@ impl Default for Server {
 impl Server {
     pub(super) fn check(&self, checks: &mut Checks) {
         checks.require("server.workers", self.workers != Some(0), "must be at least 1");
-        checks.require(
-            "server.request_timeout",
-            !self.request_timeout.is_zero(),
-            "must be longer than nothing",
-        );
+        checks.require("server.request_timeout", !self.request_timeout.is_zero(), "must be longer than nothing");
         checks.require(
             "server.body_limit_bytes",
             (1_024..=16 * 1_024 * 1_024).contains(&self.body_limit_bytes),

@@ -50,7 +50,11 @@ fn environment_wins_and_keeps_types() {
 fn every_problem_is_named_at_once() {
     let loaded = loaded(
         "[servr]\nlisten = \"x\"\n[otp]\nmax_guesses = \"many\"\nlifetime = \"soon\"",
-        &[("CIVICLENS__TOKEN__SECRETT", "x"), ("CIVICLENS__SERVER__HSTS", "perhaps"), ("CIVICLENS__SMS__PROVIDER", "pigeon")],
+        &[
+            ("CIVICLENS__TOKEN__SECRETT", "x"),
+            ("CIVICLENS__SERVER__HSTS", "perhaps"),
+            ("CIVICLENS__SMS__PROVIDER", "pigeon"),
+        ],
     );
     let all = lines(&loaded.all_problems()).join("\n");
     for expected in [

@@ -52,8 +52,7 @@ impl ApiError {
 
     /// A 422 about one field. `message` never repeats the value.
     pub fn invalid(field: &str, code: &str, message: impl Into<String>) -> Self {
-        let field =
-            FieldError { field: field.to_owned(), code: code.to_owned(), message: message.into() };
+        let field = FieldError { field: field.to_owned(), code: code.to_owned(), message: message.into() };
         Self { fields: vec![field], ..Self::with_detail(Code::Invalid, "A value in the request is not acceptable.") }
     }
 

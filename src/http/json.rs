@@ -25,8 +25,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for ValidJson<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let limit =
-            request.app_data::<Data<ApiState>>().map_or(0, |state| state.settings.server.body_limit_bytes);
+        let limit = request.app_data::<Data<ApiState>>().map_or(0, |state| state.settings.server.body_limit_bytes);
         let acceptable = check_headers(request, limit);
         let payload = payload.take();
         Box::pin(async move {

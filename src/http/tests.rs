@@ -68,7 +68,13 @@ async fn a_field_at_fault_is_named() {
 
 #[test]
 fn a_foreign_status_gets_a_code_of_ours() {
-    for (status, code) in [(400, "malformed_request"), (404, "not_found"), (401, "unauthenticated"), (418, "malformed_request"), (502, "internal")] {
+    for (status, code) in [
+        (400, "malformed_request"),
+        (404, "not_found"),
+        (401, "unauthenticated"),
+        (418, "malformed_request"),
+        (502, "internal"),
+    ] {
         assert_eq!(problem::from_status(StatusCode::from_u16(status).unwrap()).code.as_str(), code);
     }
 }
