@@ -1,6 +1,6 @@
 //! Configuration: one file a section, every default beside its key.
 //!
-//! [`load`] reads a TOML file and the environment, [`Settings::validate`] judges the result. Both name every problem
+//! [`load()`] reads a TOML file and the environment, [`Settings::validate`] judges the result. Both name every problem
 //! they find, not only the first.
 
 mod account;

@@ -1,6 +1,6 @@
 //! The HTTP API: turns requests into calls of the components' handles and their answers into JSON.
 //!
-//! One endpoint a file, its path the URL. What every request goes through is in [`middleware`].
+//! One endpoint a file, its path the URL. What every request goes through is in `middleware`.
 
 mod auth;
 mod caller;
