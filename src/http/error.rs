@@ -75,8 +75,11 @@ impl ApiError {
 impl<E: Coded> From<E> for ApiError {
     fn from(error: E) -> Self {
         let code = error.code();
-        if code.status() >= 500 {
-            tracing::error!(code = code.as_str(), cause = %Causes(&error), "a request failed inside");
+        match code.status() {
+            // A dependency that is away or a queue that is full is reported by its own metrics and checks as well.
+            503 => tracing::warn!(code = code.as_str(), cause = %Causes(&error), "a request cannot be served now"),
+            500.. => tracing::error!(code = code.as_str(), cause = %Causes(&error), "a request failed inside"),
+            _ => {}
         }
         let plain = Self::with_detail(code, error.detail());
         Self { fields: error.fields(), retry_after: error.retry_after().or(plain.retry_after), ..plain }

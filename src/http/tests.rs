@@ -1,13 +1,13 @@
-//! The stack as clients meet it, on handles that need nothing else where the handles allow it.
+//! What can be seen of the API without its components; the rest is tested on the running service.
 
 use std::time::Duration;
 
-use actix_web::http::StatusCode;
+use actix_web::http::{Method, StatusCode};
+use actix_web::test::{TestRequest, call_service, init_service};
 use civiclens_actors::domain::code::{Code, Coded, FieldError};
 use civiclens_actors::domain::limit::Budget;
 
-use super::problem;
-use super::{ApiError, openapi};
+use super::{ApiError, Surface, openapi, problem, routes};
 
 #[derive(Debug, thiserror::Error)]
 #[error("the pool at db-7 is exhausted")]
@@ -83,4 +83,39 @@ fn a_foreign_status_gets_a_code_of_ours() {
 fn the_committed_document_is_the_one_the_code_makes() {
     let committed = include_str!("../../docs/openapi.json");
     assert!(committed == openapi(), "run: cargo run -- openapi > docs/openapi.json");
+}
+
+#[actix_web::test]
+async fn everything_documented_is_there() {
+    let app = init_service(actix_web::App::new().configure(|config| routes::add(config, Surface::All, true))).await;
+    let document: serde_json::Value = serde_json::from_str(&openapi()).unwrap();
+    let mut seen = 0;
+    for (path, methods) in document["paths"].as_object().unwrap() {
+        for method in methods.as_object().unwrap().keys() {
+            let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+            let request = TestRequest::default().method(method.clone()).uri(path).to_request();
+            let status = call_service(&app, request).await.status();
+            // Without components an endpoint fails; what matters is that it is found.
+            let found = status != StatusCode::NOT_FOUND && status != StatusCode::METHOD_NOT_ALLOWED;
+            assert!(found, "{method} {path}: {status}");
+            seen += 1;
+        }
+    }
+    assert!(seen >= 9);
+}
+
+#[actix_web::test]
+async fn a_path_without_the_method_names_the_methods() {
+    let app = init_service(actix_web::App::new().configure(|config| routes::add(config, Surface::Public, false))).await;
+    let answer = async |method, path| {
+        let response = call_service(&app, TestRequest::default().method(method).uri(path).to_request()).await;
+        let allow = response.headers().get("allow").map(|value| value.to_str().unwrap().to_owned());
+        (response.status().as_u16(), allow)
+    };
+    assert_eq!(answer(Method::GET, "/api/v1/auth/request-otp").await, (405, Some("POST".to_owned())));
+    assert_eq!(answer(Method::DELETE, "/healthz").await, (405, Some("GET, HEAD".to_owned())));
+    assert_eq!(answer(Method::HEAD, "/healthz").await, (200, None));
+    for elsewhere in ["/metrics", "/docs", "/dev/inbox", "/nothing"] {
+        assert_eq!(answer(Method::GET, elsewhere).await, (404, None), "{elsewhere}");
+    }
 }
