@@ -12,14 +12,19 @@ use clap::{Args, Parser, Subcommand};
 pub use self::admin::NewAdmin;
 pub use self::run::run;
 
-/// The identity service of the `CivicLens` platform.
-///
-/// Configuration comes from a TOML file and from variables named `CIVICLENS__SECTION__KEY`, which win over the file.
+const ABOUT: &str = "The identity service of the CivicLens platform";
+const CONFIG_HELP: &str = "The TOML file to read [default: what CIVICLENS_CONFIG names, else none]";
+const CONFIGURATION: &str = "\
+Configuration comes from a TOML file and from variables named CIVICLENS__SECTION__KEY, which win over
+the file; a list is separated by commas. A secret can also be read from a file: CIVICLENS__TOKEN__SECRET_FILE.
+\"civiclens config check\" shows what is in force and every problem.";
+
+/// What was asked for on the command line.
 #[derive(Debug, Parser)]
-#[command(name = "civiclens", version, about, long_about, max_term_width = 100)]
+#[command(name = "civiclens", bin_name = "civiclens", version, about = ABOUT, long_about = ABOUT,
+          after_help = CONFIGURATION, max_term_width = 100)]
 pub struct Cli {
-    /// The TOML file to read [default: the one `CIVICLENS_CONFIG` names, else none]
-    #[arg(long, global = true, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE", help = CONFIG_HELP)]
     config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
@@ -53,7 +58,7 @@ enum Command {
     /// Look at the configuration
     #[command(subcommand)]
     Config(ConfigCommand),
-    /// Print the `OpenAPI` document
+    #[command(about = "Print the OpenAPI document")]
     Openapi,
     /// Manage administrators
     #[command(subcommand)]

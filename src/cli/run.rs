@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use super::admin::NewAdmin;
 use super::{AdminCommand, Cli, Command, ConfigCommand, config};
 use crate::app;
-use crate::config::{Environment, Log, Settings, load_from_process};
+use crate::config::{Environment, Format, Log, Settings, load_from_process};
 use crate::telemetry::start_logs;
 
 /// Runs `cli` to its end.
@@ -21,23 +21,29 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         start_logs(&settings.log)?;
         Ok(settings)
     };
+    // An operator's command is not held up by settings that it does not use.
+    let some_settings = |used: &[&str]| -> anyhow::Result<Settings> {
+        let settings = load_from_process(file.clone())?.validated_for(used)?;
+        start_logs(&Log { format: Format::Pretty, ..settings.log.clone() })?;
+        Ok(settings)
+    };
     match cli.command {
         Command::Serve { no_workers } => block_on(app::serve(settings()?, !no_workers)),
         Command::Worker { channels } => block_on(app::worker(settings()?, channels)),
-        Command::Migrate => block_on(app::migrate(settings()?)),
+        Command::Migrate => block_on(app::migrate(some_settings(&["database."])?)),
         Command::Admin(AdminCommand::Create(given)) => {
-            let settings = settings()?;
+            let settings = some_settings(&["database.", "secrets.password_pepper"])?;
             block_on(app::admin_create(settings, NewAdmin::try_from(given)?))
         }
         Command::Dev { data_dir, listen } => {
             // What `dev` starts itself it also fills in, so the settings are judged there and not here.
-            let mut settings = load_from_process(file)?.parsed()?;
+            let mut settings = load_from_process(file.clone())?.parsed()?;
             settings.environment = Environment::Development;
             settings.server.listen = listen.unwrap_or(settings.server.listen);
-            start_logs(&Log { format: crate::config::Format::Pretty, ..settings.log.clone() })?;
+            start_logs(&Log { format: Format::Pretty, ..settings.log.clone() })?;
             block_on(app::dev(settings, data_dir))
         }
-        Command::Config(ConfigCommand::Check) => Ok(config::check(&load_from_process(file)?)),
+        Command::Config(ConfigCommand::Check) => Ok(config::check(&load_from_process(file.clone())?)),
         Command::Openapi => print(&crate::http::openapi()),
         Command::Version => print(concat!("civiclens ", env!("CARGO_PKG_VERSION"), "\n")),
     }

@@ -48,6 +48,18 @@ impl Loaded {
         if problems.is_empty() { Ok(self.settings) } else { Err(problems) }
     }
 
+    /// The settings, when everything parses and the keys that start with one of `used` are valid.
+    pub fn validated_for(self, used: &[&str]) -> Result<Settings, Problems> {
+        let mut problems = self.all_problems();
+        let unread = self.problems.0.len();
+        let mut index = 0;
+        problems.0.retain(|problem| {
+            index += 1;
+            index <= unread || problem.key == "log.filter" || used.iter().any(|start| problem.key.starts_with(start))
+        });
+        if problems.is_empty() { Ok(self.settings) } else { Err(problems) }
+    }
+
     /// The settings as they parse, for a command that fills in what is missing and validates itself.
     pub fn parsed(self) -> Result<Settings, Problems> {
         if self.problems.is_empty() { Ok(self.settings) } else { Err(self.problems) }

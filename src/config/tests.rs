@@ -115,3 +115,11 @@ fn defaults_and_short_secrets_are_refused() {
     assert!(settings(&"a".repeat(40)));
     assert!(!settings(LONG));
 }
+
+#[test]
+fn a_command_is_held_up_only_by_what_it_uses() {
+    let with = |file: &str| loaded(file, &[]).validated_for(&["database."]).map(|_| ());
+    assert_eq!(with("[database]\nurl = \"postgres://u@h/d\""), Ok(()));
+    assert_eq!(with("[database]\nurl = \"mysql://h\"").unwrap_err().0.len(), 1);
+    assert_eq!(with("[database]\nurl = \"postgres://u@h/d\"\n[otp]\nmax_guesses = \"x\"").unwrap_err().0.len(), 1);
+}

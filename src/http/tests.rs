@@ -51,7 +51,7 @@ async fn a_cause_is_never_told() {
 async fn an_error_says_in_headers_what_http_asks_for() {
     let (head, _) = body(&ApiError::new(Code::Unauthenticated)).await;
     assert_eq!(head.headers().get("www-authenticate").unwrap(), "Bearer");
-    let budget = Budget { limit: 3, remaining: 0, reset: Duration::from_secs(60) };
+    let budget = Budget { limit: 3, remaining: 0, reset: Duration::from_mins(1) };
     let (head, body) = body(&ApiError::new(Code::RateLimited).budget(Some(budget))).await;
     assert_eq!(head.headers().get("ratelimit-limit").unwrap(), "3");
     assert_eq!(head.headers().get("ratelimit-remaining").unwrap(), "0");
