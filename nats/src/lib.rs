@@ -1,1 +1,18 @@
-//! Being written.
+//! What the identity service says over NATS, and how it is said.
+//!
+//! The event contract of the service, and the only crate a downstream service written in Rust needs: wire types
+//! frozen per version, the envelope, the subjects, the streams and consumers, and helpers to publish and to consume.
+//! It depends on nothing of ours, reads no clock and draws no random number: ids and times are handed in.
+//!
+//! - [`envelope`], [`wire`]: `CloudEvents` around a payload, and what a payload must be;
+//! - [`events`], [`jobs`], [`broadcast`]: the frozen payloads;
+
+pub mod broadcast;
+pub mod envelope;
+pub mod events;
+pub mod jobs;
+mod schema;
+pub mod subjects;
+#[cfg(test)]
+mod testing;
+pub mod wire;

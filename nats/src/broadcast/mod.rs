@@ -1,0 +1,5 @@
+//! What every node must hear at once, over plain NATS. Nothing is kept: who misses it re-reads the database.
+
+mod v1;
+
+pub use v1::RevocationV1;

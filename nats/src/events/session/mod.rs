@@ -1,0 +1,5 @@
+//! Sessions: opened and revoked.
+
+mod v1;
+
+pub use v1::{OpenedV1, RevokedV1};

@@ -1,0 +1,5 @@
+//! People: who registered.
+
+mod v1;
+
+pub use v1::RegisteredV1;

@@ -1,0 +1,5 @@
+//! Text messages to send.
+
+mod v1;
+
+pub use v1::SmsJobV1;
