@@ -6,12 +6,18 @@
 //!
 //! - [`envelope`], [`wire`]: `CloudEvents` around a payload, and what a payload must be;
 //! - [`events`], [`jobs`], [`broadcast`]: the frozen payloads;
+//! - [`subjects`], [`streams`], [`consumers`]: every name in NATS, built in one place from one prefix;
+//! - [`client`], [`reconcile`]: connecting, and bringing the server in line with the definitions here;
 
 pub mod broadcast;
+pub mod client;
+pub mod consumers;
 pub mod envelope;
 pub mod events;
 pub mod jobs;
+pub mod reconcile;
 mod schema;
+pub mod streams;
 pub mod subjects;
 #[cfg(test)]
 mod testing;
