@@ -9,12 +9,16 @@
 //! - [`subjects`], [`streams`], [`consumers`]: every name in NATS, built in one place from one prefix;
 //! - [`client`], [`reconcile`]: connecting, and bringing the server in line with the definitions here;
 
+pub mod backoff;
 pub mod broadcast;
 pub mod client;
 pub mod consumers;
+pub mod dead_letter;
 pub mod envelope;
 pub mod events;
 pub mod jobs;
+pub mod lag;
+pub mod publish;
 pub mod reconcile;
 mod schema;
 pub mod streams;
