@@ -8,12 +8,15 @@
 //! - [`events`], [`jobs`], [`broadcast`]: the frozen payloads;
 //! - [`subjects`], [`streams`], [`consumers`]: every name in NATS, built in one place from one prefix;
 //! - [`client`], [`reconcile`]: connecting, and bringing the server in line with the definitions here;
+//! - [`publish`], [`consume`], [`dead_letter`], [`lag`]: moving messages;
 
 pub mod backoff;
 pub mod broadcast;
 pub mod client;
+pub mod consume;
 pub mod consumers;
 pub mod dead_letter;
+mod delivery;
 pub mod envelope;
 pub mod events;
 pub mod jobs;
