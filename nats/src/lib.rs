@@ -9,7 +9,9 @@
 //! - [`subjects`], [`streams`], [`consumers`]: every name in NATS, built in one place from one prefix;
 //! - [`client`], [`reconcile`]: connecting, and bringing the server in line with the definitions here;
 //! - [`publish`], [`consume`], [`dead_letter`], [`lag`]: moving messages;
+//! - [`asyncapi`]: the document that describes all of it, generated from the above.
 
+pub mod asyncapi;
 pub mod backoff;
 pub mod broadcast;
 pub mod client;
