@@ -1,0 +1,234 @@
+//! What must hold of the source itself: which part may use which, what comes in from outside, how long a file may get.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+/// The longest a file may be before its tests.
+const MAX_LINES: usize = 400;
+
+const LICENCES: [&str; 14] = [
+    "MIT",
+    "Apache-2.0",
+    "BSD-1-Clause",
+    "BSD-2-Clause",
+    "BSD-3-Clause",
+    "ISC",
+    "Zlib",
+    "Unicode-3.0",
+    "CC0-1.0",
+    "BSL-1.0",
+    "0BSD",
+    "CDLA-Permissive-2.0",
+    "MPL-2.0",
+    "Unlicense",
+];
+
+/// One TLS and one cryptography library are enough, and neither is the system's.
+const BANNED: [&str; 4] = ["ring", "openssl", "openssl-sys", "native-tls"];
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn output(program: &str, arguments: &[&str]) -> String {
+    let run = Command::new(program).args(arguments).current_dir(root()).output().unwrap();
+    assert!(run.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&run.stderr));
+    String::from_utf8(run.stdout).unwrap()
+}
+
+/// The packages that are built for this machine: name and version to licence and dependencies.
+struct Graph {
+    packages: BTreeMap<String, Value>,
+    dependencies: BTreeMap<String, Vec<(String, bool)>>,
+}
+
+impl Graph {
+    fn read() -> Self {
+        let versions = output("rustc", &["-vV"]);
+        let host = versions.lines().find_map(|line| line.strip_prefix("host: ")).unwrap();
+        let arguments = ["metadata", "--format-version", "1", "--offline", "--locked", "--filter-platform", host];
+        let metadata: Value = serde_json::from_str(&output(env!("CARGO"), &arguments)).unwrap();
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let packages =
+            metadata["packages"].as_array().unwrap().iter().map(|package| (text(&package["id"]), package.clone()));
+        let node = |node: &Value| {
+            let dependencies = node["deps"].as_array().unwrap().iter().map(|dependency| {
+                let kinds = dependency["dep_kinds"].as_array().unwrap();
+                (text(&dependency["pkg"]), kinds.iter().all(|kind| kind["kind"] == "dev"))
+            });
+            (text(&node["id"]), dependencies.collect())
+        };
+        let dependencies = metadata["resolve"]["nodes"].as_array().unwrap().iter().map(node).collect();
+        Self { packages: packages.collect(), dependencies }
+    }
+
+    fn name(&self, id: &str) -> &str {
+        self.packages[id]["name"].as_str().unwrap()
+    }
+
+    fn ours(&self, name: &str) -> &str {
+        let is_it = |id: &&String| self.packages[*id]["source"].is_null() && self.name(id) == name;
+        self.packages.keys().find(is_it).unwrap()
+    }
+
+    /// Everything that is reached from `start`, by id; development dependencies of `start` itself if `dev`.
+    fn reach(&self, start: &str, dev: bool) -> BTreeSet<&str> {
+        let mut seen = BTreeSet::new();
+        let mut next = vec![start];
+        while let Some(id) = next.pop() {
+            for (to, only_dev) in &self.dependencies[id] {
+                if (!only_dev || (dev && id == start)) && seen.insert(to.as_str()) {
+                    next.push(to);
+                }
+            }
+        }
+        seen
+    }
+
+    fn reached_names(&self, start: &str) -> BTreeSet<&str> {
+        self.reach(self.ours(start), false).into_iter().map(|id| self.name(id)).collect()
+    }
+
+    fn everything(&self) -> BTreeSet<&str> {
+        ["civiclens", "civiclens-actors", "civiclens-nats"]
+            .into_iter()
+            .flat_map(|name| self.reach(self.ours(name), true))
+            .collect()
+    }
+}
+
+/// Whether an SPDX expression (or the old form with a slash) can be met with what is allowed.
+fn is_allowed(expression: &str) -> bool {
+    let expression = expression.trim();
+    let expression = match expression.strip_prefix('(').and_then(|rest| rest.strip_suffix(')')) {
+        Some(inner) if balanced(inner) => return is_allowed(inner),
+        _ => expression.replace('/', " OR "),
+    };
+    let split = |word: &str| split_outside(&expression, word);
+    if let Some((left, right)) = split(" OR ") {
+        return is_allowed(left) || is_allowed(right);
+    }
+    if let Some((left, right)) = split(" AND ") {
+        return is_allowed(left) && is_allowed(right);
+    }
+    let licence = expression.split(" WITH ").next().unwrap_or_default().trim();
+    LICENCES.contains(&licence)
+}
+
+fn balanced(text: &str) -> bool {
+    let mut depth = 0_i32;
+    text.chars().all(|character| {
+        depth += i32::from(character == '(') - i32::from(character == ')');
+        depth >= 0
+    }) && depth == 0
+}
+
+fn split_outside<'a>(text: &'a str, word: &str) -> Option<(&'a str, &'a str)> {
+    text.match_indices(word)
+        .map(|(at, _)| (&text[..at], &text[at + word.len()..]))
+        .find(|(left, right)| balanced(left) && balanced(right))
+}
+
+fn files(folder: &str, extension: &str) -> Vec<PathBuf> {
+    fn walk(folder: &Path, extension: &str, found: &mut Vec<PathBuf>) {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                walk(&path, extension, found);
+            } else if path.extension().is_some_and(|found| found == extension) {
+                found.push(path);
+            }
+        }
+    }
+    let mut found = Vec::new();
+    walk(&root().join(folder), extension, &mut found);
+    assert!(!found.is_empty(), "no {extension} files in {folder}");
+    found
+}
+
+#[test]
+fn dependencies_point_one_way() {
+    let graph = Graph::read();
+    let workspace = |name: &str| -> Vec<String> {
+        let reached = graph.reached_names(name).into_iter();
+        reached.filter(|name| name.starts_with("civiclens")).map(str::to_owned).collect()
+    };
+    assert!(workspace("civiclens-nats").is_empty(), "nats is a leaf");
+    assert_eq!(workspace("civiclens-actors"), ["civiclens-nats"]);
+    for part in ["civiclens-nats", "civiclens-actors"] {
+        assert!(!graph.reached_names(part).contains("actix-web"), "{part} knows nothing of HTTP");
+    }
+}
+
+#[test]
+fn http_names_neither_sqlx_nor_an_actor_address() {
+    for path in files("src/http", "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        for (number, line) in text.lines().enumerate().filter(|(_, line)| !line.trim_start().starts_with("//")) {
+            let names = |word: &str| {
+                line.split(|character: char| !character.is_alphanumeric() && character != '_' && character != ':')
+                    .any(|token| token == word || token.starts_with(&format!("{word}::")))
+            };
+            let address = line.contains("actix::Addr") || line.contains("Addr<");
+            assert!(!names("sqlx") && !address, "{}:{}: {line}", path.display(), number + 1);
+        }
+    }
+}
+
+#[test]
+fn every_licence_is_allowed() {
+    let graph = Graph::read();
+    let refused: Vec<String> = graph
+        .everything()
+        .into_iter()
+        .filter(|id| !is_allowed(graph.packages[*id]["license"].as_str().unwrap_or_default()))
+        .map(|id| format!("{} {}", graph.name(id), graph.packages[id]["license"]))
+        .collect();
+    assert!(refused.is_empty(), "{refused:#?}");
+}
+
+#[test]
+fn licence_expressions_are_understood() {
+    for allowed in
+        ["MIT", "MIT/Apache-2.0", "GPL-3.0 OR MIT", "(MIT OR GPL-2.0) AND ISC", "Apache-2.0 WITH LLVM-exception"]
+    {
+        assert!(is_allowed(allowed), "{allowed}");
+    }
+    for refused in ["", "GPL-3.0", "MIT AND GPL-3.0", "(MIT AND GPL-2.0) OR AGPL-3.0", "(MIT) AND (GPL-2.0)"] {
+        assert!(!is_allowed(refused), "{refused}");
+    }
+}
+
+#[test]
+fn no_banned_crate_is_built() {
+    let graph = Graph::read();
+    let found: Vec<&str> =
+        graph.everything().into_iter().map(|id| graph.name(id)).filter(|name| BANNED.contains(name)).collect();
+    assert!(found.is_empty(), "{found:?}: see cargo tree -i");
+}
+
+#[test]
+fn no_file_is_long() {
+    let sources = ["src", "actors/src", "nats/src"].into_iter().flat_map(|folder| files(folder, "rs"));
+    for path in sources.filter(|path| !path.ends_with("tests.rs")) {
+        let text = fs::read_to_string(&path).unwrap();
+        let lines = text.lines().take_while(|line| line.trim() != "#[cfg(test)]").count();
+        assert!(lines <= MAX_LINES, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn migrations_are_ordered_by_name() {
+    for path in files("migrations", "sql") {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let (time, what) = name.split_once('_').unwrap_or_default();
+        let dated = time.len() == 14 && time.bytes().all(|byte| byte.is_ascii_digit());
+        let named =
+            !what.is_empty() && what.bytes().all(|byte| byte.is_ascii_lowercase() || b"_0123456789".contains(&byte));
+        assert!(dated && named, "{name} is not <timestamp>_<name>");
+    }
+}
