@@ -18,7 +18,7 @@ const GATHER: Duration = Duration::from_millis(5);
 /// The largest batch.
 const BATCH: usize = 256;
 /// How often partitions are looked after.
-const PARTITIONS_EVERY: Duration = Duration::from_secs(6 * 3600);
+const PARTITIONS_EVERY: Duration = Duration::from_hours(6);
 /// After a failure, sooner.
 const PARTITIONS_RETRY: Duration = Duration::from_secs(30);
 /// For how many months ahead there are partitions.

@@ -94,7 +94,7 @@ impl Entry {
     }
 
     /// Adds the thing concerned.
-    pub fn on(mut self, kind: &'static str, id: impl ToString) -> Self {
+    pub fn on(mut self, kind: &'static str, id: impl std::fmt::Display) -> Self {
         self.resource = Some((kind, id.to_string()));
         self
     }

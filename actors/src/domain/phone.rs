@@ -67,9 +67,9 @@ impl Phone {
     }
 
     /// The ISO 3166 code of the number's country, where it has one.
-    pub fn country(&self) -> Option<&'static str> {
+    pub fn country(&self) -> Option<String> {
         let number = phonenumber::parse(None, &self.0).ok()?;
-        number.country().id().map(|id| id.as_ref())
+        number.country().id().map(|id| id.as_ref().to_owned())
     }
 
     /// The country code and the first digits of the national number: the block of numbers that SMS pumping is watched by.
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn country_prefix_and_mask() {
         let phone = Phone::parse("9876543210").unwrap_or(Phone(String::new()));
-        assert_eq!(phone.country(), Some("IN"));
+        assert_eq!(phone.country().as_deref(), Some("IN"));
         assert_eq!(phone.prefix(), "+91987");
         assert_eq!(format!("{phone:?}"), "+91…10");
     }

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, ArbiterHandle, AtomicResponse, Context, Handler, Message, WrapFuture};
+use async_nats::jetstream;
 use civiclens_nats::consume::{self, WorkerOptions};
-use civiclens_nats::jetstream;
+
 use tokio_util::sync::CancellationToken;
 
 use crate::supervision::{Lifeline, Loop};

@@ -24,7 +24,7 @@ use crate::short_memory::{ShortMemory, script};
 use crate::store::{Db, outbox};
 
 /// How long wrong guesses are remembered after the last one.
-const GUESS_MEMORY: Duration = Duration::from_secs(24 * 3600);
+const GUESS_MEMORY: Duration = Duration::from_hours(24);
 
 /// What the rules work with.
 #[derive(Debug)]
@@ -79,7 +79,7 @@ impl Service {
     fn check_country(&self, phone: &Phone) -> Result<(), PhoneError> {
         let allowed = &self.parts.config.allowed_countries;
         match phone.country() {
-            Some(country) if allowed.iter().any(|code| code == country) => Ok(()),
+            Some(country) if allowed.contains(&country) => Ok(()),
             _ => Err(PhoneError::CountryNotAllowed),
         }
     }
@@ -126,7 +126,7 @@ impl Service {
             .arg(millis(config.per_phone.window))
             .arg(config.per_address.count)
             .arg(millis(config.per_address.window))
-            .arg(millis(config.breaker_window + 2 * config.lifetime + Duration::from_secs(600)));
+            .arg(millis(config.breaker_window + 2 * config.lifetime + Duration::from_mins(10)));
         let (granted, limit, remaining, reset): (bool, String, u32, u64) = memory.run(&issue).await?;
         let limit = if limit == "phone" { config.per_phone.count } else { config.per_address.count };
         let budget = Budget { limit, remaining, reset: Duration::from_millis(reset) };

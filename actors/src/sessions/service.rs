@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use civiclens_nats::broadcast::RevocationV1;
-use civiclens_nats::envelope::{Envelope, Payload};
+use civiclens_nats::envelope::Envelope;
 use civiclens_nats::events::{session, user};
 use civiclens_nats::subjects::Subjects;
+use civiclens_nats::wire::Payload;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
@@ -29,7 +30,7 @@ use crate::store::{Db, UnitOfWork, outbox};
 /// How a login by code is called in rows and events.
 const METHOD: &str = "otp";
 /// How long a second step may take.
-const SECOND_STEP_LIFE: Duration = Duration::from_secs(300);
+const SECOND_STEP_LIFE: Duration = Duration::from_mins(5);
 
 /// The lengths of sessions.
 #[derive(Clone, Copy, Debug)]

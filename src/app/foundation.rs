@@ -1,0 +1,278 @@
+//! What every part stands on: connections, keys, clock, and the threads of the actors.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix::Arbiter;
+use anyhow::Context;
+use civiclens_actors::domain::breaker::Rule;
+use civiclens_actors::domain::clock::{Clock, SystemClock};
+use civiclens_actors::domain::entropy::{Entropy, SystemEntropy};
+use civiclens_actors::domain::keys::{HashKey, Sealer};
+use civiclens_actors::domain::phone::Phone;
+use civiclens_actors::domain::token::{self, Tokens};
+use civiclens_actors::notifications::inbox::Inbox;
+use civiclens_actors::short_memory::{self, ShortMemory};
+use civiclens_actors::store::{self, Db};
+use civiclens_actors::supervision::Loop;
+use civiclens_actors::{otp, sessions};
+use civiclens_nats::client::{self, ConnectOptions};
+use civiclens_nats::lag::consumer_lag;
+use civiclens_nats::publish::Publisher;
+use civiclens_nats::reconcile::Topology;
+use civiclens_nats::subjects::{Channel, StreamKind, Subjects};
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Settings;
+use crate::telemetry::start_metrics;
+
+/// How long a connection attempt may take.
+const CONNECT: Duration = Duration::from_secs(3);
+/// How long Redis may take to answer, and JetStream to acknowledge.
+const ANSWER: Duration = Duration::from_secs(2);
+/// How long a request waits for a database connection.
+const ACQUIRE: Duration = Duration::from_secs(3);
+/// How often gauges are measured.
+const GAUGES_EVERY: Duration = Duration::from_secs(5);
+/// The connections of background work, which HTTP cannot starve: relay, listener, housekeeping, languages.
+const BACKGROUND_CONNECTIONS: u32 = 4;
+
+/// The foundation. One of each for the process.
+pub(super) struct Foundation {
+    pub(super) settings: Arc<Settings>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) entropy: Arc<dyn Entropy>,
+    pub(super) db: Db,
+    pub(super) background_db: Db,
+    pub(super) memory: ShortMemory,
+    pub(super) nats: async_nats::Client,
+    pub(super) jetstream: async_nats::jetstream::Context,
+    pub(super) subjects: Subjects,
+    pub(super) publisher: Publisher,
+    pub(super) sealer: Arc<Sealer>,
+    /// The thread of what requests wait for.
+    pub(super) requests: Arbiter,
+    /// The thread of what nobody waits for.
+    pub(super) background: Arbiter,
+    pub(super) crashed: CancellationToken,
+    topology: Loop,
+    gauges: Loop,
+}
+
+impl Foundation {
+    /// Prepares everything without needing any dependency to be there.
+    pub(super) async fn prepare(settings: Settings, clock: Option<Arc<dyn Clock>>) -> anyhow::Result<Self> {
+        let pool = |max_connections| {
+            Db::new(&store::Config { url: settings.database.url.clone(), max_connections, acquire_timeout: ACQUIRE })
+                .context("database.url")
+        };
+        let (db, background_db) = (pool(settings.database.max_connections)?, pool(BACKGROUND_CONNECTIONS)?);
+        let memory = ShortMemory::new(&short_memory::Config {
+            url: settings.redis.url.clone(),
+            prefix: settings.redis.prefix.clone(),
+            timeout: ANSWER,
+        })
+        .context("redis.url")?;
+        let nats = client::connect(&ConnectOptions {
+            url: settings.nats.url.expose().to_owned(),
+            name: "civiclens".to_owned(),
+            connect_timeout: CONNECT,
+            request_timeout: ANSWER,
+        })
+        .await
+        .context("nats.url")?;
+        let jetstream = async_nats::jetstream::new(nats.clone());
+        let subjects = Subjects::new(&settings.nats.prefix).context("nats.prefix")?;
+        let publisher = Publisher::new(jetstream.clone(), subjects.clone(), ANSWER);
+        let sealer = Sealer::new(&settings.secrets.sealing_key_id, &settings.secrets.sealing_key)
+            .context("secrets.sealing_key")?;
+        let crashed = CancellationToken::new();
+        let topology = keep_topology(nats.clone(), jetstream.clone(), &settings, subjects.clone(), &crashed);
+        let gauges = keep_gauges(db.clone(), background_db.clone(), jetstream.clone(), subjects.clone(), &crashed)?;
+        let (requests, background) = (Arbiter::new(), Arbiter::new());
+        warm_up(&requests, db.clone(), memory.clone()).await;
+        Ok(Self {
+            settings: Arc::new(settings),
+            clock: clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            entropy: Arc::new(SystemEntropy::default()),
+            db,
+            background_db,
+            memory,
+            nats,
+            jetstream,
+            subjects,
+            publisher,
+            sealer: Arc::new(sealer),
+            requests,
+            background,
+            crashed,
+            topology,
+            gauges,
+        })
+    }
+
+    pub(super) fn otp_parts(&self) -> otp::Parts {
+        let Settings { otp, rate_limit, account, .. } = &*self.settings;
+        let config = otp::Config {
+            lifetime: otp.lifetime,
+            max_guesses: otp.max_guesses,
+            max_account_guesses: account.max_login_attempts,
+            lockout: Duration::from_secs(u64::from(account.lockout_minutes) * 60),
+            resend_after: otp.resend_after,
+            per_phone: rate_limit.otp,
+            per_address: rate_limit.otp_per_address,
+            allowed_countries: otp.allowed_countries.clone(),
+            breaker: Rule {
+                min_sent: otp.breaker_min_sent,
+                min_entered_percent: otp.breaker_min_entered_percent,
+            },
+            breaker_window: otp.breaker_window,
+            expose_codes: otp.expose_codes,
+        };
+        otp::Parts {
+            config,
+            memory: self.memory.clone(),
+            publisher: self.publisher.clone(),
+            subjects: self.subjects.clone(),
+            db: self.db.clone(),
+            hash_key: HashKey::new(&otp.secret),
+            sealer: Arc::clone(&self.sealer),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+        }
+    }
+
+    pub(super) fn sessions_parts(&self) -> sessions::Parts {
+        let token = &self.settings.token;
+        let tokens = Tokens::new(token::Config {
+            secret: token.secret.clone(),
+            issuer: token.issuer.clone(),
+            audience: token.audience.clone(),
+            citizen_life: chrono::Duration::hours(i64::from(token.citizen_expire_hours)),
+            officer_life: chrono::Duration::hours(i64::from(token.admin_expire_hours)),
+        });
+        sessions::Parts {
+            config: sessions::Config {
+                session_life: chrono::Duration::days(i64::from(token.refresh_expire_days)),
+                officer_session_life: chrono::Duration::hours(i64::from(token.admin_expire_hours)),
+            },
+            db: self.db.clone(),
+            memory: self.memory.clone(),
+            nats: self.nats.clone(),
+            subjects: self.subjects.clone(),
+            tokens,
+            hash_key: HashKey::new(&token.secret),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+        }
+    }
+
+    /// The development inbox, where this is a development environment.
+    pub(super) fn inbox(&self) -> Option<Inbox> {
+        (!self.settings.is_production()).then(|| Inbox::new(self.memory.clone()))
+    }
+
+    /// Flushes and closes connections, ends the actors' threads.
+    pub(super) async fn close(self) {
+        self.topology.end(CONNECT).await;
+        self.gauges.end(CONNECT).await;
+        if tokio::time::timeout(ANSWER, self.nats.flush()).await.is_err() {
+            tracing::info!("NATS did not take the last messages: the outbox keeps events");
+        }
+        for pool in [self.db, self.background_db] {
+            if tokio::time::timeout(ACQUIRE, pool.close()).await.is_err() {
+                tracing::warn!("database connections were still in use");
+            }
+        }
+        for arbiter in [self.requests, self.background] {
+            arbiter.stop();
+            // The thread ends by itself once its loop has seen the stop.
+            drop(arbiter);
+        }
+    }
+}
+
+/// Makes streams and consumers as soon as NATS is there, and tells what was not as it should be. A server that is too old
+/// ends the process.
+fn keep_topology(
+    nats: async_nats::Client,
+    jetstream: async_nats::jetstream::Context,
+    settings: &Settings,
+    subjects: Subjects,
+    crashed: &CancellationToken,
+) -> Loop {
+    let topology = Topology { subjects, replicas: settings.nats.replicas };
+    let fatal = crashed.clone();
+    Loop::start("topology", crashed, move |stop| async move {
+        loop {
+            if let Err(error) = client::check_server(&nats) {
+                tracing::error!(%error, "this NATS server cannot be used");
+                fatal.cancel();
+                return;
+            }
+            match topology.reconcile(&jetstream).await {
+                Ok(drifts) => {
+                    for drift in drifts {
+                        tracing::warn!(?drift, "NATS was not set up as expected");
+                    }
+                    return;
+                }
+                Err(error) => tracing::warn!(%error, "NATS cannot be set up yet"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(Duration::from_millis(500)) => {}
+            }
+        }
+    })
+}
+
+/// Measures what nobody else does, and keeps the metrics' memory bounded while nobody scrapes.
+fn keep_gauges(
+    db: Db,
+    background_db: Db,
+    jetstream: async_nats::jetstream::Context,
+    subjects: Subjects,
+    crashed: &CancellationToken,
+) -> anyhow::Result<Loop> {
+    let metrics = start_metrics()?;
+    Ok(Loop::start("gauges", crashed, move |stop| async move {
+        let stream = subjects.stream(StreamKind::Notify);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(GAUGES_EVERY) => {}
+            }
+            metrics.upkeep();
+            for (name, pool) in [("requests", &db), ("background", &background_db)] {
+                let (size, idle) = pool.usage();
+                metrics::gauge!("civiclens_pool_connections", "pool" => name).set(f64::from(size));
+                let in_use = u32::try_from(idle).map_or(0, |idle| size.saturating_sub(idle));
+                metrics::gauge!("civiclens_pool_in_use", "pool" => name).set(f64::from(in_use));
+            }
+            if let Ok(lag) = consumer_lag(&jetstream, &stream, Channel::Sms.as_str()).await {
+                let waiting = u32::try_from(lag.pending).unwrap_or(u32::MAX);
+                metrics::gauge!("civiclens_consumer_lag", "consumer" => "sms").set(f64::from(waiting));
+            }
+        }
+    }))
+}
+
+/// Opens the first connections on the thread that will use them (a connection lives on the runtime that opened it), and
+/// builds the tables of phone numbers, which takes most of a second in a debug build.
+async fn warm_up(requests: &Arbiter, db: Db, memory: ShortMemory) {
+    let (done, warm) = tokio::sync::oneshot::channel();
+    requests.spawn(async move {
+        let _ = Phone::parse("9876543210").map(|phone| phone.country().is_some());
+        if let Err(error) = memory.check().await {
+            tracing::warn!(%error, "Redis is not there yet");
+        }
+        if let Err(error) = db.check().await {
+            tracing::warn!(%error, "PostgreSQL is not there yet");
+        }
+        let _ = done.send(());
+    });
+    if tokio::time::timeout(Duration::from_secs(10), warm).await.is_err() {
+        tracing::warn!("starting without warm connections");
+    }
+}

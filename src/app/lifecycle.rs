@@ -1,0 +1,105 @@
+//! The commands that run until they are told to stop, and the one that migrates.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use civiclens_actors::store::{self, Db};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::foundation::Foundation;
+use super::{App, DRAIN, Overrides, worker as workers};
+use crate::cli::Channel;
+use crate::config::Settings;
+
+/// The most that an orderly stop may take: requests, then every part in turn.
+const STOP: Duration = Duration::from_secs(55);
+
+/// Runs the service until a signal.
+///
+/// # Errors
+/// When it cannot start.
+pub async fn serve(settings: Settings, workers: bool) -> anyhow::Result<ExitCode> {
+    let app = App::start(settings, Overrides { clock: None, workers }).await?;
+    tracing::info!(url = app.url(), "ready for requests");
+    let reason = wait_for_end(&app.crashed()).await?;
+    orderly(app.stop(), reason).await
+}
+
+/// Runs notification workers until a signal.
+///
+/// # Errors
+/// When they cannot start.
+pub async fn worker(settings: Settings, channels: Vec<Channel>) -> anyhow::Result<ExitCode> {
+    let foundation = Foundation::prepare(settings, None).await?;
+    let running = workers::start_all(&foundation)?;
+    tracing::info!(?channels, "ready for jobs");
+    let reason = wait_for_end(&foundation.crashed.clone()).await?;
+    let stop = async {
+        for worker in &running {
+            worker.drain(3 * DRAIN).await;
+        }
+        foundation.close().await;
+        Ok(())
+    };
+    orderly(stop, reason).await
+}
+
+/// Applies every missing migration.
+///
+/// # Errors
+/// When PostgreSQL cannot be reached or a migration fails.
+pub async fn migrate(settings: Settings) -> anyhow::Result<ExitCode> {
+    migrate_database(&settings).await?;
+    tracing::info!("the database is up to date");
+    Ok(ExitCode::SUCCESS)
+}
+
+pub(super) async fn migrate_database(settings: &Settings) -> anyhow::Result<()> {
+    let config = store::Config {
+        url: settings.database.url.clone(),
+        max_connections: 1,
+        acquire_timeout: Duration::from_secs(10),
+    };
+    let db = Db::new(&config).context("database.url")?;
+    db.migrate().await.context("the database could not be migrated")?;
+    db.close().await;
+    Ok(())
+}
+
+/// Why a command ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// Somebody asked.
+    Asked,
+    /// A part died.
+    Crashed,
+}
+
+/// Waits for the first signal, or for a part to die.
+pub(super) async fn wait_for_end(crashed: &CancellationToken) -> anyhow::Result<End> {
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        _ = interrupt.recv() => Ok(End::Asked),
+        _ = terminate.recv() => Ok(End::Asked),
+        () = crashed.cancelled() => {
+            tracing::error!("a part of the service died");
+            Ok(End::Crashed)
+        }
+    }
+}
+
+/// Stops in order, unless a second signal or the clock cuts it short.
+pub(super) async fn orderly(stop: impl Future<Output = anyhow::Result<()>>, end: End) -> anyhow::Result<ExitCode> {
+    tracing::info!("stopping");
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    tokio::select! {
+        done = stop => done?,
+        _ = interrupt.recv() => anyhow::bail!("stopped at once by a second signal"),
+        _ = terminate.recv() => anyhow::bail!("stopped at once by a second signal"),
+        () = tokio::time::sleep(STOP) => anyhow::bail!("the stop took too long and was cut short"),
+    }
+    tracing::info!("stopped");
+    Ok(if end == End::Asked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

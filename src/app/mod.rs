@@ -1,0 +1,173 @@
+//! The composition root: makes every part once, joins them, and takes them down in order.
+//!
+//! [`App`] is the whole service; `serve`, `dev` and the tests start the same one.
+
+mod admin;
+mod dev;
+mod foundation;
+mod lifecycle;
+mod readiness;
+mod worker;
+
+use std::net::TcpListener;
+use std::sync::Arc;
+use std::time::Duration;
+
+use actix_web::dev::ServerHandle;
+use anyhow::Context;
+use civiclens_actors::domain::clock::Clock;
+use civiclens_actors::domain::entropy;
+use civiclens_actors::outbox::Relay;
+use civiclens_actors::{accounts, audit, notifications, otp, outbox, sessions, sign_in};
+use tokio_util::sync::CancellationToken;
+
+pub use self::admin::admin_create;
+pub use self::dev::dev;
+pub use self::lifecycle::{migrate, serve, worker};
+
+use self::foundation::Foundation;
+use crate::config::Settings;
+use crate::http::{self, ApiState, Surface};
+use crate::telemetry::start_metrics;
+
+/// How long each part may take to finish what it holds. Together they stay below the 60 s of an orchestrator.
+const DRAIN: Duration = Duration::from_secs(5);
+
+/// What a caller may replace.
+#[derive(Clone, Debug)]
+pub struct Overrides {
+    /// The clock.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Whether the notification workers run in this process.
+    pub workers: bool,
+}
+
+/// The service.
+#[derive(Debug)]
+pub struct App;
+
+/// The service, running.
+pub struct RunningApp {
+    foundation: Foundation,
+    components: Components,
+    servers: Vec<ServerHandle>,
+    url: String,
+}
+
+struct Components {
+    otp: otp::Handle,
+    sessions: sessions::Handle,
+    accounts: accounts::Handle,
+    audit: audit::Handle,
+    outbox: outbox::Handle,
+    workers: Vec<notifications::Handle>,
+}
+
+impl App {
+    /// Starts everything and answers once requests are accepted. Must run inside an actix `System`.
+    ///
+    /// # Errors
+    /// When a setting cannot be used or an address cannot be listened on. A dependency that is away is no error: the
+    /// service starts, is not ready, and works as soon as the dependency is there.
+    pub async fn start(settings: Settings, overrides: Overrides) -> anyhow::Result<RunningApp> {
+        let foundation = Foundation::prepare(settings, overrides.clock).await?;
+        let components = Components::start(&foundation, overrides.workers)?;
+        let (servers, url) = start_http(&foundation, &components)?;
+        Ok(RunningApp { foundation, components, servers, url })
+    }
+}
+
+impl Components {
+    fn start(foundation: &Foundation, workers: bool) -> anyhow::Result<Self> {
+        let crashed = &foundation.crashed;
+        let (requests, background) = (foundation.requests.handle(), foundation.background.handle());
+        let clock = Arc::clone(&foundation.clock);
+        let otp = otp::Handle::start(otp::Service::new(foundation.otp_parts()), &requests, crashed);
+        let sessions = sessions::Handle::start(sessions::Service::new(foundation.sessions_parts()), &requests, crashed);
+        let accounts = accounts::Handle::new(foundation.db.clone(), Arc::clone(&clock));
+        let audit = audit::Handle::start(foundation.db.clone(), Arc::clone(&clock), &requests, crashed);
+        let retention = chrono::Duration::from_std(foundation.settings.outbox.retention)?;
+        let relay = Relay::new(foundation.background_db.clone(), foundation.publisher.clone(), clock, retention);
+        let outbox = outbox::Handle::start(relay, &background, crashed);
+        let workers = if workers { worker::start_all(foundation)? } else { Vec::new() };
+        Ok(Self { otp, sessions, accounts, audit, outbox, workers })
+    }
+
+    fn sign_in(&self) -> sign_in::Handle {
+        sign_in::Handle::new(self.otp.clone(), self.sessions.clone(), self.accounts.clone(), self.audit.clone())
+    }
+
+    /// Finishes in the order in which parts depend on each other.
+    async fn drain(&self) {
+        for worker in &self.workers {
+            worker.drain(3 * DRAIN).await;
+        }
+        self.otp.drain(DRAIN).await;
+        self.sessions.drain(DRAIN).await;
+        self.audit.drain(DRAIN).await;
+        self.outbox.drain(DRAIN).await;
+    }
+}
+
+fn start_http(foundation: &Foundation, components: &Components) -> anyhow::Result<(Vec<ServerHandle>, String)> {
+    let settings = Arc::clone(&foundation.settings);
+    let (clock, entropy) = (Arc::clone(&foundation.clock), Arc::clone(&foundation.entropy));
+    let state = ApiState {
+        otp: components.otp.clone(),
+        sign_in: components.sign_in(),
+        sessions: components.sessions.clone(),
+        accounts: components.accounts.clone(),
+        readiness: Arc::new(readiness::Dependencies::new(foundation, components.sessions.clone())),
+        inbox: foundation.inbox().map(|inbox| Arc::new(readiness::DevInbox(inbox)) as Arc<dyn http::InboxView>),
+        metrics: start_metrics()?,
+        settings: Arc::clone(&settings),
+        request_ids: Arc::new(move || {
+            entropy::uuid_v7(clock.now(), &*entropy).map(|id| id.to_string()).unwrap_or_default()
+        }),
+    };
+    let listen = |address| TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"));
+    let listener = listen(settings.server.listen)?;
+    let url = format!("http://{}", listener.local_addr()?);
+    let mut surfaces = vec![(listener, Surface::All)];
+    if let Some(address) = settings.server.operator_listen {
+        surfaces[0].1 = Surface::Public;
+        surfaces.push((listen(address)?, Surface::Operators));
+    }
+    let mut handles = Vec::new();
+    for (listener, surface) in surfaces {
+        let server = http::run(state.clone(), listener, surface)?;
+        handles.push(server.handle());
+        actix::spawn(server);
+    }
+    Ok((handles, url))
+}
+
+impl RunningApp {
+    /// Where the API is.
+    pub fn url(&self) -> String {
+        self.url.clone()
+    }
+
+    /// Cancelled when a part died: the process should end with a failure.
+    pub fn crashed(&self) -> CancellationToken {
+        self.foundation.crashed.clone()
+    }
+
+    /// The door to accounts, for operators' commands.
+    pub fn accounts(&self) -> accounts::Handle {
+        self.components.accounts.clone()
+    }
+
+    /// Stops accepting, finishes what was accepted, publishes what was committed, closes every connection.
+    ///
+    /// # Errors
+    /// None today; callers must not assume so.
+    pub async fn stop(self) -> anyhow::Result<()> {
+        for server in &self.servers {
+            server.stop(true).await;
+        }
+        self.components.drain().await;
+        self.foundation.close().await;
+        Ok(())
+    }
+}

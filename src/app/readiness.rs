@@ -1,0 +1,69 @@
+//! What `/readyz` and `/dev/inbox` look at.
+
+use std::time::Duration;
+
+use async_nats::connection::State;
+use civiclens_actors::notifications::inbox::Inbox;
+use civiclens_actors::sessions;
+use civiclens_actors::short_memory::ShortMemory;
+use civiclens_actors::store::Db;
+
+use super::foundation::Foundation;
+use crate::http::{BoxFuture, Check, InboxView, Readiness};
+
+/// How long a dependency may take to answer.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// The dependencies of a node.
+pub(super) struct Dependencies {
+    db: Db,
+    memory: ShortMemory,
+    nats: async_nats::Client,
+    sessions: sessions::Handle,
+}
+
+impl Dependencies {
+    pub(super) fn new(foundation: &Foundation, sessions: sessions::Handle) -> Self {
+        Self {
+            db: foundation.db.clone(),
+            memory: foundation.memory.clone(),
+            nats: foundation.nats.clone(),
+            sessions,
+        }
+    }
+
+    async fn look(&self) -> Vec<Check> {
+        let postgres = tokio::time::timeout(PATIENCE, self.db.check());
+        let redis = tokio::time::timeout(PATIENCE, self.memory.check());
+        let (postgres, redis) = futures::join!(postgres, redis);
+        let late = |_| "no answer in time".to_owned();
+        let holds = |holds: bool, otherwise: &str| if holds { Ok(()) } else { Err(otherwise.to_owned()) };
+        vec![
+            ("postgres", postgres.map_err(late).and_then(|answer| answer.map_err(|error| error.to_string()))),
+            ("redis", redis.map_err(late).and_then(|answer| answer.map_err(|error| error.to_string()))),
+            ("nats", holds(self.nats.connection_state() == State::Connected, "not connected")),
+            ("revocations", holds(self.sessions.is_ready(), "not loaded yet")),
+        ]
+    }
+}
+
+impl Readiness for Dependencies {
+    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
+        Box::pin(self.look())
+    }
+}
+
+/// The development inbox, as JSON.
+pub(super) struct DevInbox(pub(super) Inbox);
+
+impl InboxView for DevInbox {
+    fn messages(&self) -> BoxFuture<'_, Vec<serde_json::Value>> {
+        Box::pin(async {
+            let messages = self.0.messages().await.unwrap_or_else(|error| {
+                tracing::warn!(%error, "the inbox cannot be read");
+                Vec::new()
+            });
+            messages.into_iter().filter_map(|message| serde_json::to_value(message).ok()).collect()
+        })
+    }
+}
