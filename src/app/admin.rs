@@ -44,10 +44,8 @@ pub(super) async fn create(
 ) -> Result<UserId, anyhow::Error> {
     let NewAdmin { phone, full_name, email, employee_id, password } = new;
     let pepper = settings.secrets.password_pepper.clone();
-    let hash = tokio::task::spawn_blocking(move || {
-        password::hash(&password, &pepper, COST, &SystemEntropy::default())
-    })
-    .await??;
+    let hash = tokio::task::spawn_blocking(move || password::hash(&password, &pepper, COST, &SystemEntropy::default()))
+        .await??;
     let new = users::NewAdmin {
         phone: &phone,
         full_name: &full_name,

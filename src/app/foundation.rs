@@ -122,10 +122,7 @@ impl Foundation {
             per_phone: rate_limit.otp,
             per_address: rate_limit.otp_per_address,
             allowed_countries: otp.allowed_countries.clone(),
-            breaker: Rule {
-                min_sent: otp.breaker_min_sent,
-                min_entered_percent: otp.breaker_min_entered_percent,
-            },
+            breaker: Rule { min_sent: otp.breaker_min_sent, min_entered_percent: otp.breaker_min_entered_percent },
             breaker_window: otp.breaker_window,
             expose_codes: otp.expose_codes,
         };

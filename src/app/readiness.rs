@@ -24,12 +24,7 @@ pub(super) struct Dependencies {
 
 impl Dependencies {
     pub(super) fn new(foundation: &Foundation, sessions: sessions::Handle) -> Self {
-        Self {
-            db: foundation.db.clone(),
-            memory: foundation.memory.clone(),
-            nats: foundation.nats.clone(),
-            sessions,
-        }
+        Self { db: foundation.db.clone(), memory: foundation.memory.clone(), nats: foundation.nats.clone(), sessions }
     }
 
     async fn look(&self) -> Vec<Check> {

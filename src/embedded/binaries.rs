@@ -33,7 +33,8 @@ impl Binaries {
     pub(super) fn find(&self, name: &'static str, package: &'static str) -> Result<PathBuf, Error> {
         let found = self.folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
         let found = found.ok_or(Error::Missing { program: name, package })?;
-        found.canonicalize().map_err(Error::file(found))
+        // Not canonical: Debian's redis-server is a link, and the program looks at the name it was called by.
+        std::path::absolute(&found).map_err(Error::file(found))
     }
 
     /// The program `name`, if its `--version` says that it is at least `needed`.
@@ -44,10 +45,7 @@ impl Binaries {
         needed: &'static str,
     ) -> Result<(PathBuf, String), Error> {
         let path = self.find(name, package)?;
-        let output = Command::new(&path)
-            .arg("--version")
-            .output()
-            .map_err(|source| Error::Process { name, source })?;
+        let output = Command::new(&path).arg("--version").output().map_err(|source| Error::Process { name, source })?;
         let version = version_in(&String::from_utf8_lossy(&output.stdout)).unwrap_or_default();
         if parts(&version) < parts(needed) {
             return Err(Error::TooOld { program: name, found: version, needed });
@@ -73,7 +71,6 @@ fn parts(version: &str) -> Vec<u32> {
 pub(super) fn major(version: &str) -> u32 {
     parts(version).first().copied().unwrap_or_default()
 }
-
 
 #[cfg(test)]
 mod tests {

@@ -84,13 +84,15 @@ impl Stack {
     /// error says what to do, and nothing that was there is destroyed.
     pub async fn start(options: Options) -> Result<Self, Error> {
         let data_dir = DataDir::open(&options.data_dir)?;
-        let mut stack =
-            Self { data_dir, options, spawner: Spawner::start()?, children: [None, None, None], urls: Default::default() };
-        let (postgres, redis, nats) = futures::join!(
-            stack.launch(Service::Postgres),
-            stack.launch(Service::Redis),
-            stack.launch(Service::Nats)
-        );
+        let mut stack = Self {
+            data_dir,
+            options,
+            spawner: Spawner::start()?,
+            children: [None, None, None],
+            urls: Default::default(),
+        };
+        let (postgres, redis, nats) =
+            futures::join!(stack.launch(Service::Postgres), stack.launch(Service::Redis), stack.launch(Service::Nats));
         let mut failure = None;
         for (place, launched) in [postgres, redis, nats].into_iter().enumerate() {
             match launched {

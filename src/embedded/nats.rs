@@ -32,13 +32,14 @@ pub(super) async fn launch(dir: &DataDir, options: &Options, spawner: &Spawner) 
         pid_file: dir.pid_file(Service::Nats),
         stop_signal: "TERM",
     };
-    let url = format!("nats://civiclens:{password}@127.0.0.1:{port}");
-    let child = Child::spawn(plan, spawner)?.wait_until_ready(|| ready(url.clone())).await?;
-    Ok((child, url))
+    let address = format!("127.0.0.1:{port}");
+    let child = Child::spawn(plan, spawner)?.wait_until_ready(|| ready(address.clone(), password.clone())).await?;
+    Ok((child, format!("nats://civiclens:{password}@{address}")))
 }
 
-async fn ready(url: String) -> Result<(), String> {
-    let client = async_nats::connect(url).await.map_err(|error| error.to_string())?;
+async fn ready(address: String, password: String) -> Result<(), String> {
+    let options = async_nats::ConnectOptions::new().user_and_password("civiclens".to_owned(), password);
+    let client = options.connect(address).await.map_err(|error| error.to_string())?;
     let context = async_nats::jetstream::new(client);
     context.query_account().await.map(|_| ()).map_err(|error| error.to_string())
 }

@@ -28,9 +28,7 @@ pub fn hash(password: &Secret, pepper: &Secret, cost: u32, entropy: &dyn Entropy
 
 /// Whether `password` belongs to `stored`. Blocks as long as [`hash`].
 pub fn verify(password: &Secret, pepper: &Secret, stored: &str) -> bool {
-    stored
-        .strip_prefix(SCHEME)
-        .is_some_and(|hash| bcrypt::verify(prehash(password, pepper), hash).unwrap_or(false))
+    stored.strip_prefix(SCHEME).is_some_and(|hash| bcrypt::verify(prehash(password, pepper), hash).unwrap_or(false))
 }
 
 fn prehash(password: &Secret, pepper: &Secret) -> String {

@@ -48,8 +48,7 @@ impl Phone {
             None if digits.len() == 12 && digits.starts_with("91") => format!("+{digits}"),
             None => digits,
         };
-        let number =
-            phonenumber::parse(Some(DEFAULT_REGION), international).map_err(|_| PhoneError::Invalid)?;
+        let number = phonenumber::parse(Some(DEFAULT_REGION), international).map_err(|_| PhoneError::Invalid)?;
         if !phonenumber::is_valid(&number) {
             return Err(PhoneError::Invalid);
         }
@@ -106,8 +105,14 @@ mod tests {
     #[test]
     fn every_spelling_is_one_number() {
         for text in [
-            "9876543210", "09876543210", "+919876543210", "919876543210", "+91 98765 43210", "(+91) 98765-43210",
-            "0091 9876543210", "98765.43210",
+            "9876543210",
+            "09876543210",
+            "+919876543210",
+            "919876543210",
+            "+91 98765 43210",
+            "(+91) 98765-43210",
+            "0091 9876543210",
+            "98765.43210",
         ] {
             assert_eq!(Phone::parse(text).map(|p| p.to_string()), Ok("+919876543210".to_owned()), "{text}");
         }
@@ -115,7 +120,9 @@ mod tests {
 
     #[test]
     fn nonsense_is_refused() {
-        for text in ["", "+", "12345", "98765432101234567890", "98765abcde", "+91+9876543210", "+9198765", "9876543210\n"] {
+        for text in
+            ["", "+", "12345", "98765432101234567890", "98765abcde", "+91+9876543210", "+9198765", "9876543210\n"]
+        {
             assert_eq!(Phone::parse(text), Err(PhoneError::Invalid), "{text:?}");
         }
     }

@@ -21,12 +21,16 @@ impl LoginCode<'_> {
     pub fn render(&self, language: Language) -> String {
         let Self { code, minutes, .. } = self;
         let mut text = match language {
-            Language::En => format!("{code} is your CivicLens code. It is valid for {minutes} minutes. Never share it."),
+            Language::En => {
+                format!("{code} is your CivicLens code. It is valid for {minutes} minutes. Never share it.")
+            }
             Language::Hi => format!("{code} आपका CivicLens कोड है। यह {minutes} मिनट तक मान्य है। इसे किसी को न बताएं।"),
             Language::Bn => format!("{code} আপনার CivicLens কোড। এটি {minutes} মিনিট বৈধ। কাউকে জানাবেন না।"),
             Language::Te => format!("{code} మీ CivicLens కోడ్. ఇది {minutes} నిమిషాలు చెల్లుతుంది. ఎవరికీ చెప్పకండి."),
             Language::Mr => format!("{code} हा तुमचा CivicLens कोड आहे. तो {minutes} मिनिटे वैध आहे. कोणालाही सांगू नका."),
-            Language::Ta => format!("{code} உங்கள் CivicLens குறியீடு. இது {minutes} நிமிடங்கள் செல்லும். யாரிடமும் பகிர வேண்டாம்."),
+            Language::Ta => {
+                format!("{code} உங்கள் CivicLens குறியீடு. இது {minutes} நிமிடங்கள் செல்லும். யாரிடமும் பகிர வேண்டாம்.")
+            }
             Language::Ur => format!("{code} آپ کا CivicLens کوڈ ہے۔ یہ {minutes} منٹ تک درست ہے۔ کسی کو نہ بتائیں۔"),
         };
         if let Some(hash) = self.android_app_hash {

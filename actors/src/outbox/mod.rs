@@ -34,7 +34,9 @@ impl Handle {
     /// Starts the relay on `arbiter`; `crashed` is cancelled if it dies.
     pub fn start(relay: Relay, arbiter: &ArbiterHandle, crashed: &CancellationToken) -> Self {
         let (relay, crashed) = (Arc::new(relay), crashed.clone());
-        Self { address: actor::OutboxActor::start_in_arbiter(arbiter, move |_| actor::OutboxActor::new(relay, crashed)) }
+        Self {
+            address: actor::OutboxActor::start_in_arbiter(arbiter, move |_| actor::OutboxActor::new(relay, crashed)),
+        }
     }
 
     /// Publishes what is there, once, and stops; at most `budget`.

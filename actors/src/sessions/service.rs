@@ -12,9 +12,9 @@ use civiclens_nats::wire::Payload;
 use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
+use super::Error;
 use super::messages::{OpenSession, Opened, RevokeSession, SecondStep, SignIn};
 use super::revocations::{OVERLAP, REREAD_EVERY, Revocations};
-use super::Error;
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::clock::Clock;
@@ -79,8 +79,7 @@ impl Service {
 
     /// Says who holds this token.
     pub(super) fn authenticate(&self, bearer: &str) -> Result<Principal, Error> {
-        let principal =
-            self.parts.tokens.verify(bearer, self.parts.clock.now()).map_err(|_| Error::Unauthenticated)?;
+        let principal = self.parts.tokens.verify(bearer, self.parts.clock.now()).map_err(|_| Error::Unauthenticated)?;
         match self.revocations.contains(principal.session_id) {
             Some(false) => Ok(principal),
             Some(true) => Err(Error::Unauthenticated),
@@ -122,8 +121,7 @@ impl Service {
     ) -> Result<Opened, Error> {
         let Parts { tokens, hash_key, entropy, config, .. } = &self.parts;
         let refresh_token = opaque_token(&**entropy)?;
-        let session_life =
-            if user.role.needs_password() { config.officer_session_life } else { config.session_life };
+        let session_life = if user.role.needs_password() { config.officer_session_life } else { config.session_life };
         let (expires_at, access_life) = (now + session_life, tokens.life(user.role).min(session_life));
         let amr = vec!["otp".to_owned(), "sms".to_owned()];
         let session_id = work

@@ -25,12 +25,7 @@ pub struct Handle {
 
 impl Handle {
     /// Composes the components.
-    pub fn new(
-        otp: otp::Handle,
-        sessions: sessions::Handle,
-        accounts: accounts::Handle,
-        audit: audit::Handle,
-    ) -> Self {
+    pub fn new(otp: otp::Handle, sessions: sessions::Handle, accounts: accounts::Handle, audit: audit::Handle) -> Self {
         Self { otp, sessions, accounts, audit }
     }
 

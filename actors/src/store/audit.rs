@@ -51,9 +51,8 @@ impl Db {
 
     /// Makes the partitions of this month and the `months` that follow. Answers how many it made.
     pub async fn ensure_audit_partitions(&self, today: chrono::NaiveDate, months: i32) -> Result<i32, Error> {
-        let made = sqlx::query_scalar!("SELECT ensure_audit_partitions($1, $2)", today, months)
-            .fetch_one(self.pool())
-            .await?;
+        let made =
+            sqlx::query_scalar!("SELECT ensure_audit_partitions($1, $2)", today, months).fetch_one(self.pool()).await?;
         Ok(made.unwrap_or_default())
     }
 }

@@ -40,7 +40,11 @@ pub struct Pending {
 }
 
 /// Appends messages in one statement and wakes the relays when the transaction commits.
-pub(super) async fn insert(connection: &mut PgConnection, messages: &[Message], now: DateTime<Utc>) -> Result<(), Error> {
+pub(super) async fn insert(
+    connection: &mut PgConnection,
+    messages: &[Message],
+    now: DateTime<Utc>,
+) -> Result<(), Error> {
     if messages.is_empty() {
         return Ok(());
     }

@@ -96,11 +96,7 @@ impl Db {
             since,
             now
         )
-        .map(|row| Revocation {
-            session_id: row.id.into(),
-            revoked_at: row.revoked_at,
-            keep_until: row.access_until,
-        })
+        .map(|row| Revocation { session_id: row.id.into(), revoked_at: row.revoked_at, keep_until: row.access_until })
         .fetch_all(self.pool())
         .await?;
         Ok(rows)

@@ -60,8 +60,7 @@ impl Delivery {
         }
         let sealed = job.sealed.as_deref().ok_or_else(|| dead("bad_job", "the code is missing".to_owned()))?;
         let place = sealing_place(envelope.id, &job.to);
-        let code =
-            self.parts.sealer.open(&place, sealed).map_err(|error| dead("cannot_open", error.to_string()))?;
+        let code = self.parts.sealer.open(&place, sealed).map_err(|error| dead("cannot_open", error.to_string()))?;
         let minutes = job.expires_at.map_or(5, |end| ((end - envelope.time).num_seconds() + 59) / 60);
         let text = LoginCode {
             code: code.expose(),

@@ -120,8 +120,7 @@ impl Twilio {
 /// Whether `message` is `sms`: the same text, not failed, and not older than the job (with a minute for clocks).
 fn is_ours(message: &Message, sms: &Sms) -> bool {
     let created = message.date_created.as_deref().and_then(|date| DateTime::parse_from_rfc2822(date).ok());
-    let recent =
-        created.is_none_or(|date| date.with_timezone(&Utc) >= sms.created_at - chrono::Duration::minutes(1));
+    let recent = created.is_none_or(|date| date.with_timezone(&Utc) >= sms.created_at - chrono::Duration::minutes(1));
     let failed = matches!(message.status.as_deref(), Some("failed" | "undelivered" | "canceled"));
     message.body.as_deref() == Some(&sms.text) && recent && !failed
 }
@@ -207,7 +206,8 @@ mod tests {
     #[test]
     fn a_message_is_ours_by_text_and_time() {
         let created_at = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
-        let sms = Sms { id: uuid::Uuid::nil(), to: "+919876543210".into(), text: "x".into(), created_at, expires_at: None };
+        let sms =
+            Sms { id: uuid::Uuid::nil(), to: "+919876543210".into(), text: "x".into(), created_at, expires_at: None };
         let message = |body: &str, status: &str, shift: i64| Message {
             sid: "SM1".into(),
             body: Some(body.into()),
