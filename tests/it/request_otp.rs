@@ -1,0 +1,116 @@
+//! Asking for a code.
+
+use std::collections::HashMap;
+
+use futures::future::join_all;
+
+use crate::support::{eventually, story};
+
+#[actix::test]
+async fn the_sms_carries_the_code_once_more_for_the_browser() {
+    story(async |app| {
+        let ravi = app.citizen("98765 43210");
+        let answer = ravi.requests_code().await.ok();
+        assert_eq!(answer.body["expires_in_minutes"], 5);
+        assert_eq!(answer.body["resend_after_seconds"], 30);
+        assert_eq!(answer.body.get("otp"), None, "the code goes to the phone only");
+        assert_eq!((answer.number("ratelimit-limit"), answer.number("ratelimit-remaining")), (3, 2));
+        let text = ravi.sms().await;
+        let code = text.split(' ').next().unwrap();
+        assert_eq!(text.lines().last(), Some(format!("@app.civiclens.example #{code}").as_str()));
+        assert!(text.contains("is your CivicLens code"), "{text}");
+        assert_eq!(app.twilio.messages_to("+919876543210")[0].from, "+15005550006");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn the_sms_comes_in_the_language_of_the_client() {
+    story(async |app| {
+        let meera = app.citizen("98765 43211").speaking("hi-IN, en;q=0.5");
+        meera.requests_code().await.ok();
+        assert!(meera.sms().await.contains("आपका CivicLens कोड"));
+        let john = app.citizen("98765 43212").speaking("fr");
+        john.requests_code().await.ok();
+        assert!(john.sms().await.contains("is your CivicLens code"));
+    })
+    .await;
+}
+
+#[actix::test]
+async fn nobody_learns_who_has_an_account() {
+    story(async |app| {
+        let known = app.citizen("98765 43210");
+        known.signs_in().await;
+        app.minutes_pass(61);
+        let (known, stranger) =
+            (known.requests_code().await.ok(), app.citizen("98765 00000").requests_code().await.ok());
+        assert_eq!(known.body, stranger.body);
+        let names = |headers: &reqwest::header::HeaderMap| -> HashMap<String, String> {
+            let told = headers.iter().filter(|(name, _)| !["x-request-id", "date"].contains(&name.as_str()));
+            told.map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned())).collect()
+        };
+        assert_eq!(names(&known.headers), names(&stranger.headers));
+    })
+    .await;
+}
+
+#[actix::test]
+async fn fifty_at_once_in_five_spellings_get_three_codes() {
+    story(async |app| {
+        let spellings = ["98765 43210", "+91 98765-43210", "919876543210", "098765.43210", "(+91) 9876543210"];
+        let people: Vec<_> = (0..50).map(|number| app.citizen(spellings[number % 5])).collect();
+        let answers = join_all(people.iter().map(|person| person.requests_code())).await;
+        let (granted, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
+        assert_eq!(granted.len(), 3);
+        for answer in refused {
+            let answer = answer.refused(429, "rate_limited");
+            assert_eq!((answer.number("ratelimit-limit"), answer.number("ratelimit-remaining")), (3, 0));
+            assert!((3590..=3600).contains(&answer.number("ratelimit-reset")), "{answer:?}");
+            assert!((3590..=3600).contains(&answer.number("retry-after")), "{answer:?}");
+        }
+        let sent = async || (app.twilio.messages_to("+919876543210").len() == 3).then_some(());
+        eventually("three messages", sent).await;
+    })
+    .await;
+}
+
+#[actix::test]
+async fn the_budget_slides_over_the_last_hour() {
+    story(async |app| {
+        let ravi = app.citizen("98765 43210");
+        ravi.requests_code().await.ok();
+        app.minutes_pass(30);
+        ravi.requests_code().await.ok();
+        ravi.requests_code().await.ok();
+        ravi.requests_code().await.refused(429, "rate_limited");
+        app.minutes_pass(29);
+        ravi.requests_code().await.refused(429, "rate_limited");
+        app.minutes_pass(1);
+        ravi.requests_code().await.ok();
+        ravi.requests_code().await.refused(429, "rate_limited");
+        app.citizen("98765 43211").requests_code().await.ok();
+    })
+    .await;
+}
+
+#[actix::test]
+async fn an_address_has_a_budget_too() {
+    let narrow = |settings: &mut civiclens::config::Settings| settings.rate_limit.otp_per_address.count = 2;
+    crate::support::story_with(narrow, async |app| {
+        app.citizen("98765 43210").requests_code().await.ok();
+        app.citizen("98765 43211").requests_code().await.ok();
+        app.citizen("98765 43212").requests_code().await.refused(429, "rate_limited");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn numbers_of_other_countries_get_no_codes() {
+    story(async |app| {
+        let answer = app.citizen("+44 7911 123456").requests_code().await;
+        answer.refused(422, "invalid").blames("phone", "country_not_allowed");
+        assert_eq!(app.twilio.posts(), 0);
+    })
+    .await;
+}

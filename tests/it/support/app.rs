@@ -1,0 +1,196 @@
+//! The service under test, one for each story.
+
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_nats::jetstream;
+use civiclens::app::{App, Overrides, RunningApp};
+use civiclens::config::Settings;
+use civiclens_actors::domain::clock::{Clock, ManualClock, SystemClock};
+use civiclens_actors::domain::phone::Phone;
+use civiclens_actors::domain::secret::Secret;
+use civiclens_actors::store::users::NewAdmin;
+use civiclens_nats::subjects::{StreamKind, Subjects};
+use futures::FutureExt;
+use sqlx::postgres::{PgPool, PgPoolOptions};
+use tokio::time::Instant;
+
+use super::stack::{self, Servers};
+use super::twilio::{ACCOUNT, TOKEN, Twilio};
+use super::{Answer, Citizen};
+
+/// The longest anything may take.
+const DEADLINE: Duration = Duration::from_secs(20);
+
+/// The service, and everything around it.
+pub(crate) struct TestApp {
+    running: RunningApp,
+    pub(crate) settings: Settings,
+    pub(crate) clock: Arc<ManualClock>,
+    pub(crate) twilio: Twilio,
+    pub(crate) http: reqwest::Client,
+    pub(crate) db: PgPool,
+    pub(crate) jetstream: jetstream::Context,
+    pub(crate) subjects: Subjects,
+}
+
+/// Tells a story about a service of its own.
+pub(crate) async fn story(told: impl AsyncFnOnce(&TestApp)) {
+    story_with(|_| {}, told).await;
+}
+
+/// Tells a story about a service that is configured for it.
+pub(crate) async fn story_with(configure: impl FnOnce(&mut Settings), told: impl AsyncFnOnce(&TestApp)) {
+    story_on(&stack::shared(), configure, told).await;
+}
+
+/// Tells a story about a service on other servers. Leaves nothing behind, however the story ends.
+pub(crate) async fn story_on(
+    servers: &Servers,
+    configure: impl FnOnce(&mut Settings),
+    told: impl AsyncFnOnce(&TestApp),
+) {
+    static COUNT: AtomicUsize = AtomicUsize::new(1);
+    let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
+    let admin = PgPoolOptions::new().max_connections(1).connect(&servers.database_url).await.unwrap();
+    let create = format!("CREATE DATABASE {name} TEMPLATE {}", stack::TEMPLATE);
+    sqlx::query(sqlx::AssertSqlSafe(create)).execute(&admin).await.unwrap();
+    let clock = Arc::new(ManualClock::at(SystemClock.now()));
+    let twilio = Twilio::start(Arc::clone(&clock)).await;
+    let mut settings = settings(servers, &name, &twilio.url);
+    configure(&mut settings);
+    let problems = settings.validate(true);
+    assert!(problems.is_empty(), "{problems}");
+    let app = TestApp::start(settings, clock, twilio).await;
+    let end = AssertUnwindSafe(told(&app)).catch_unwind().await;
+    app.leave_nothing().await;
+    admin.close().await;
+    if let Err(panic) = end {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn settings(servers: &Servers, name: &str, twilio: &str) -> Settings {
+    let mut settings = Settings::default();
+    settings.server.listen = ([127, 0, 0, 1], 0).into();
+    settings.server.workers = Some(1);
+    settings.database.url = Secret::from(stack::database(&servers.database_url, name));
+    settings.database.max_connections = 4;
+    settings.redis.url = Secret::from(servers.redis_url.as_str());
+    settings.redis.prefix = name.to_owned();
+    settings.nats.url = Secret::from(servers.nats_url.as_str());
+    settings.nats.prefix = name.to_owned();
+    settings.token.secret = Secret::from("token-secret-of-the-tests-0123456789abcdef");
+    settings.otp.secret = Secret::from("otp-secret-of-the-tests-9876543210fedcba");
+    settings.otp.webotp_domain = Some("app.civiclens.example".to_owned());
+    settings.secrets.sealing_key = Secret::from("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+    settings.secrets.password_pepper = Secret::from("pepper-of-the-tests-0123456789abcdefghij");
+    settings.sms.provider = "twilio".to_owned();
+    settings.sms.api_key = Secret::from(ACCOUNT);
+    settings.sms.api_secret = Secret::from(TOKEN);
+    settings.sms.from = Some("+15005550006".to_owned());
+    settings.sms.base_url = Some(twilio.to_owned());
+    settings
+}
+
+impl TestApp {
+    async fn start(settings: Settings, clock: Arc<ManualClock>, twilio: Twilio) -> Self {
+        let overrides = Overrides { clock: Some(Arc::clone(&clock) as Arc<dyn Clock>), workers: true };
+        let running = App::start(settings.clone(), overrides).await.unwrap();
+        let nats = async_nats::ConnectOptions::new().retry_on_initial_connect();
+        let address = url::Url::parse(settings.nats.url.expose()).unwrap();
+        let nats = match address.password() {
+            Some(password) => nats.user_and_password(address.username().to_owned(), password.to_owned()),
+            None if address.username().is_empty() => nats,
+            None => nats.token(address.username().to_owned()),
+        };
+        let nats = nats.connect(settings.nats.url.expose()).await.unwrap();
+        let pool = PgPoolOptions::new().max_connections(2).connect_lazy(settings.database.url.expose()).unwrap();
+        let app = Self {
+            running,
+            clock,
+            twilio,
+            http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap(),
+            db: pool,
+            jetstream: jetstream::new(nats),
+            subjects: Subjects::new(settings.nats.prefix.clone()).unwrap(),
+            settings,
+        };
+        app.becomes_ready().await;
+        app
+    }
+
+    /// Waits until `/readyz` says so.
+    pub(crate) async fn becomes_ready(&self) {
+        let ready = async || (self.gets("/readyz").await.status == 200).then_some(());
+        eventually("readiness", ready).await;
+    }
+
+    /// A second service on the same servers, database and prefixes.
+    pub(crate) async fn replica(&self) -> Self {
+        Self::start(self.settings.clone(), Arc::clone(&self.clock), self.twilio.clone()).await
+    }
+
+    pub(crate) async fn stop(self) {
+        self.db.close().await;
+        tokio::time::timeout(DEADLINE, self.running.stop())
+            .await
+            .unwrap_or_else(|_| panic!("it does not stop"))
+            .unwrap();
+    }
+
+    async fn leave_nothing(self) {
+        for kind in StreamKind::ALL {
+            let delete = self.jetstream.delete_stream(self.subjects.stream(kind));
+            let _ = tokio::time::timeout(Duration::from_secs(2), delete).await;
+        }
+        self.stop().await;
+    }
+
+    pub(crate) fn at(&self, path: &str) -> String {
+        format!("{}{path}", self.running.url())
+    }
+
+    pub(crate) async fn gets(&self, path: &str) -> Answer {
+        Answer::of(self.http.get(self.at(path))).await
+    }
+
+    pub(crate) fn citizen(&self, phone: &str) -> Citizen<'_> {
+        Citizen::new(self, phone)
+    }
+
+    pub(crate) fn minutes_pass(&self, minutes: i64) {
+        self.clock.advance(chrono::Duration::minutes(minutes));
+    }
+
+    /// Makes the holder of `phone` an administrator.
+    pub(crate) async fn appoints_admin(&self, phone: &str) -> i64 {
+        let phone = Phone::parse(phone).unwrap();
+        let new = NewAdmin {
+            phone: &phone,
+            full_name: "Asha Rao",
+            email: "asha@example.org",
+            employee_id: "EMP-1",
+            password_hash: "$2b$12$not-a-hash-anyone-can-match",
+        };
+        self.running.accounts().create_admin(&new).await.unwrap().get()
+    }
+
+    pub(crate) async fn count(&self, sql: &'static str) -> i64 {
+        sqlx::query_scalar(sql).fetch_one(&self.db).await.unwrap()
+    }
+}
+
+/// Looks again and again until there is an answer.
+pub(crate) async fn eventually<T>(what: &str, look: impl AsyncFn() -> Option<T>) -> T {
+    let deadline = Instant::now() + DEADLINE;
+    loop {
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what}: nothing within {DEADLINE:?}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
