@@ -13,15 +13,18 @@ use std::fmt;
 use std::future::Future;
 use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use async_nats::jetstream::Context;
+use async_nats::Client;
+use async_nats::connection::State;
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::consumer::pull::Batch;
+use async_nats::jetstream::{AckKind, Context, Message};
 use chrono::{DateTime, Utc};
 use futures::{FutureExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -36,6 +39,8 @@ use crate::wire::Payload;
 const PULL_EXPIRES: Duration = Duration::from_secs(5);
 /// How much later than that we stop waiting: the request was lost, because the server or the connection was.
 const PULL_GRACE: Duration = Duration::from_secs(2);
+/// How often to look whether the connection is still the same one.
+const CONNECTION_CHECK: Duration = Duration::from_millis(500);
 /// How long asking the server for a consumer or sending a request to it may take.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long giving back what is held may take after the drain.
@@ -151,6 +156,7 @@ pub async fn run<H: Handler>(
     stop: CancellationToken,
 ) {
     let looping = Loop {
+        client: js.client(),
         permits: Arc::new(Semaphore::new(options.concurrency.max(1))),
         tasks: TaskTracker::new(),
         give_back: CancellationToken::new(),
@@ -180,6 +186,7 @@ pub async fn run<H: Handler>(
 }
 
 struct Loop<H> {
+    client: Client,
     worker: Arc<Worker<H>>,
     permits: Arc<Semaphore>,
     tasks: TaskTracker,
@@ -187,6 +194,19 @@ struct Loop<H> {
     give_back: CancellationToken,
     drain_timeout: Duration,
     stop: CancellationToken,
+}
+
+/// What was known when a request for messages was sent.
+struct Sent {
+    deadline: Instant,
+    connects: u64,
+}
+
+/// Why no message comes any more.
+enum Ended {
+    /// The consumer must be looked up again, for this reason.
+    Lost(String),
+    Stopped,
 }
 
 impl<H: Handler> Loop<H> {
@@ -214,31 +234,54 @@ impl<H: Handler> Loop<H> {
                     return ControlFlow::Continue("the request for messages was not sent".to_owned());
                 }
             };
-            // No idle heartbeats: with one the client library forgets to wake this task. A deadline does the same.
-            let deadline = Instant::now() + PULL_EXPIRES + PULL_GRACE;
+            let sent = Sent { deadline: Instant::now() + PULL_EXPIRES + PULL_GRACE, connects: self.connects() };
             loop {
-                match self.stop.run_until_cancelled(timeout_at(deadline, batch.next())).await {
-                    None => {
+                match self.next(&mut batch, &sent).await {
+                    Ok(Some(message)) => self.start(message, permits.pop()),
+                    Ok(None) => break,
+                    Err(Ended::Lost(reason)) => return ControlFlow::Continue(reason),
+                    Err(Ended::Stopped) => {
                         give_back(batch).await;
                         return ControlFlow::Break(());
-                    }
-                    Some(Err(_)) => {
-                        return ControlFlow::Continue("a request for messages was lost".to_owned());
-                    }
-                    Some(Ok(None)) => break,
-                    Some(Ok(Some(Err(error)))) => return ControlFlow::Continue(error.to_string()),
-                    Some(Ok(Some(Ok(message)))) => {
-                        let permit = permits.pop();
-                        let delivery = self.worker.clone().deliver(message, self.give_back.clone());
-                        self.tasks.spawn(async move {
-                            delivery.await;
-                            drop(permit);
-                        });
                     }
                 }
             }
             *failures = 0;
         }
+    }
+
+    /// Waits for the next message of a request. Returns `None` when the request is answered in full, or has expired.
+    ///
+    /// A server that was restarted has forgotten the request, and does not say so. Idle heartbeats would tell, but with
+    /// them the client library forgets to wake this task; so the count of connections is looked at now and then.
+    async fn next(&self, batch: &mut Batch, sent: &Sent) -> Result<Option<Message>, Ended> {
+        loop {
+            match self.stop.run_until_cancelled(timeout(CONNECTION_CHECK, batch.next())).await {
+                None => return Err(Ended::Stopped),
+                Some(Ok(None)) => return Ok(None),
+                Some(Ok(Some(Ok(message)))) => return Ok(Some(message)),
+                Some(Ok(Some(Err(error)))) => return Err(Ended::Lost(error.to_string())),
+                Some(Err(_)) if self.connects() != sent.connects => {
+                    return Err(Ended::Lost("the connection was lost".to_owned()));
+                }
+                Some(Err(_)) if Instant::now() >= sent.deadline => {
+                    return Err(Ended::Lost("a request for messages was not answered".to_owned()));
+                }
+                Some(Err(_)) => {}
+            }
+        }
+    }
+
+    fn start(&self, message: Message, permit: Option<OwnedSemaphorePermit>) {
+        let delivery = self.worker.clone().deliver(message, self.give_back.clone());
+        self.tasks.spawn(async move {
+            delivery.await;
+            drop(permit);
+        });
+    }
+
+    fn connects(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
     }
 
     /// Waits for one permit and takes all that are free with it.
@@ -252,13 +295,16 @@ impl<H: Handler> Loop<H> {
 
     async fn drain(&self) {
         self.tasks.close();
-        if timeout(self.drain_timeout, self.tasks.wait()).await.is_ok() {
-            return;
+        if timeout(self.drain_timeout, self.tasks.wait()).await.is_err() {
+            tracing::warn!(left = self.tasks.len(), "the drain took too long, giving back what is in hand");
+            self.give_back.cancel();
+            if timeout(GIVE_BACK_TIMEOUT, self.tasks.wait()).await.is_err() {
+                tracing::warn!(left = self.tasks.len(), "gave up on messages; the server delivers them again");
+            }
         }
-        tracing::warn!(left = self.tasks.len(), "the drain took too long, giving back what is in hand");
-        self.give_back.cancel();
-        if timeout(GIVE_BACK_TIMEOUT, self.tasks.wait()).await.is_err() {
-            tracing::warn!(left = self.tasks.len(), "gave up on messages; the server delivers them again");
+        // What was given back still lies in the client's buffer, and the process is about to end.
+        if self.client.connection_state() == State::Connected {
+            let _ = timeout(GIVE_BACK_TIMEOUT, self.client.flush()).await;
         }
     }
 }
@@ -266,7 +312,6 @@ impl<H: Handler> Loop<H> {
 /// Gives back what was received but not started. What is still on its way comes again after `ack_wait`.
 async fn give_back(mut batch: Batch) {
     while let Some(Some(Ok(message))) = batch.next().now_or_never() {
-        let nak = async_nats::jetstream::AckKind::Nak(None);
-        let _ = timeout(GIVE_BACK_TIMEOUT, message.ack_with(nak)).await;
+        let _ = timeout(GIVE_BACK_TIMEOUT, message.ack_with(AckKind::Nak(None))).await;
     }
 }

@@ -1,7 +1,5 @@
 //! What the tests of the frozen types have in common.
 
-#![expect(clippy::unwrap_used, clippy::panic, clippy::expect_used, reason = "tests")]
-
 use std::fmt::Debug;
 use std::path::Path;
 

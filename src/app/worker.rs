@@ -41,7 +41,7 @@ fn start_sms(foundation: &Foundation) -> anyhow::Result<notifications::Handle> {
         concurrency: CONCURRENCY,
         ack_wait: Duration::from_secs(30),
         max_deliver: 8,
-        backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_secs(60) },
+        backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(1) },
         dead_letters,
         clock: Arc::new(move || clock.now()),
         handle_timeout: Duration::from_secs(25),

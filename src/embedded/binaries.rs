@@ -21,7 +21,7 @@ impl Default for Binaries {
             .filter_map(Result::ok)
             .filter_map(|entry| Some((entry.file_name().to_str()?.parse().ok()?, entry.path().join("bin"))))
             .collect();
-        debian.sort_by(|a, b| b.0.cmp(&a.0));
+        debian.sort_by_key(|(version, _)| std::cmp::Reverse(*version));
         folders.extend(debian.into_iter().map(|(_, path)| path));
         folders.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
         Self { folders }

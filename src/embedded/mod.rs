@@ -17,6 +17,9 @@ mod tests;
 
 use std::path::PathBuf;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
+
 pub use self::binaries::Binaries;
 pub use self::error::Error;
 
@@ -112,11 +115,12 @@ impl Stack {
         }
     }
 
-    async fn launch(&self, service: Service) -> Result<(Child, String), Error> {
+    /// Boxed: the drivers' handshakes make large futures.
+    fn launch(&self, service: Service) -> BoxFuture<'_, Result<(Child, String), Error>> {
         match service {
-            Service::Postgres => postgres::launch(&self.data_dir, &self.options, &self.spawner).await,
-            Service::Redis => redis::launch(&self.data_dir, &self.options, &self.spawner).await,
-            Service::Nats => nats::launch(&self.data_dir, &self.options, &self.spawner).await,
+            Service::Postgres => postgres::launch(&self.data_dir, &self.options, &self.spawner).boxed(),
+            Service::Redis => redis::launch(&self.data_dir, &self.options, &self.spawner).boxed(),
+            Service::Nats => nats::launch(&self.data_dir, &self.options, &self.spawner).boxed(),
         }
     }
 

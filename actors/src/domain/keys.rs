@@ -123,7 +123,6 @@ pub fn opaque_token(entropy: &dyn super::entropy::Entropy) -> Result<Secret, sup
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn sealer(id: &str) -> Sealer {

@@ -38,7 +38,6 @@ fn prehash(password: &Secret, pepper: &Secret) -> String {
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::domain::entropy::SystemEntropy;
 

@@ -41,7 +41,7 @@ mod tests {
     #[test]
     fn only_buckets_that_are_over_are_judged() {
         let now = DateTime::from_timestamp(1_000_000 * BUCKET_SECONDS + 10, 0).unwrap_or_default();
-        let range = settled(now, Duration::from_secs(300), Duration::from_secs(3600));
+        let range = settled(now, Duration::from_mins(5), Duration::from_hours(1));
         // Codes of bucket 999 999 may have been issued up to 10 s ago; those of 999 998 are over.
         assert_eq!(range, 999_987..999_999);
     }
