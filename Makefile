@@ -1,5 +1,5 @@
 # The commands of the project. `make run` and `make test` need nothing but Rust and a C compiler to be there.
-.PHONY: help setup run test check
+.PHONY: help setup run test bench check
 .DEFAULT_GOAL := help
 
 help: ## Shows this list
@@ -14,6 +14,10 @@ run: setup ## Builds and starts everything: make run ARGS="--listen 127.0.0.1:90
 
 test: setup ## Runs every test
 	cargo test --workspace
+
+bench: setup ## Measures what a request costs, in release
+	cargo build --release --workspace
+	target/release/civiclens-bench
 
 check: ## Runs what CI runs
 	@.ci/run

@@ -72,6 +72,7 @@ impl App {
     pub async fn start(settings: Settings, overrides: Overrides) -> anyhow::Result<RunningApp> {
         let foundation = Foundation::prepare(settings, overrides.clock).await?;
         let components = Components::start(&foundation, overrides.workers)?;
+        wait_for_revocations(&components.sessions).await;
         let (servers, url) = start_http(&foundation, &components)?;
         Ok(RunningApp { foundation, components, servers, url })
     }
@@ -106,6 +107,19 @@ impl Components {
         self.sessions.drain(DRAIN).await;
         self.audit.drain(DRAIN).await;
         self.outbox.drain(DRAIN).await;
+    }
+}
+
+/// Gives the revocation view a moment to be read, so that the first request finds the node ready. Without PostgreSQL the
+/// node starts all the same and says that it is not ready.
+async fn wait_for_revocations(sessions: &sessions::Handle) {
+    let read = async {
+        while !sessions.is_ready() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    if tokio::time::timeout(Duration::from_secs(3), read).await.is_err() {
+        tracing::warn!("starting before the revocations were read");
     }
 }
 

@@ -1,0 +1,141 @@
+//! Measures what a request costs: CPU seconds of the `civiclens` process for 1 000 operations, as a multiple of a bare
+//! actix-web JSON handler measured in the same run, with all limits on and the real servers beside it.
+//!
+//! `make bench` builds both in release and runs this. `civiclens-bench bare` is the bare handler.
+#![expect(clippy::print_stdout, reason = "the figures are the product")]
+
+mod client;
+mod process;
+
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use civiclens::embedded::{Binaries, Durability, Options, Stack};
+use serde_json::{Value, json};
+
+use client::Request;
+use process::Server;
+
+/// Connections that send at the same time.
+const CONNECTIONS: usize = 16;
+/// Where the bare handler listens.
+const BARE: &str = "127.0.0.1:18181";
+/// Where the service listens.
+const SERVICE: &str = "127.0.0.1:18182";
+
+#[actix_web::main]
+async fn main() -> anyhow::Result<()> {
+    if std::env::args().nth(1).as_deref() == Some("bare") {
+        return bare().await;
+    }
+    let operations: usize = std::env::args().nth(1).map_or(Ok(5_000), |text| text.parse())?;
+    let folder = std::env::temp_dir().join(format!("civiclens-bench-{}", std::process::id()));
+    let options = Options { data_dir: folder.clone(), durability: Durability::Durable, binaries: Binaries::default() };
+    let stack = Box::pin(Stack::start(options)).await?;
+    let outcome = measure(&stack, operations).await;
+    stack.stop().await?;
+    std::fs::remove_dir_all(folder)?;
+    outcome
+}
+
+/// A handler that does nothing but answer JSON.
+async fn bare() -> anyhow::Result<()> {
+    use actix_web::{App, HttpResponse, HttpServer, web};
+    let answer = || async { HttpResponse::Ok().json(json!({ "message": "ok" })) };
+    HttpServer::new(move || App::new().route("/", web::get().to(answer))).workers(2).bind(BARE)?.run().await?;
+    Ok(())
+}
+
+async fn measure(stack: &Stack, operations: usize) -> anyhow::Result<()> {
+    let this = std::env::current_exe()?;
+    let program = this.with_file_name("civiclens");
+    anyhow::ensure!(program.exists(), "build it first: cargo build --release");
+    let environment = environment(stack);
+    Server::run_to_end(&program, &["migrate"], &environment)?;
+    let bare = Server::start(&this, &["bare"], &[], BARE).await?;
+    let service = Server::start(&program, &["serve", "--no-workers"], &environment, SERVICE).await?;
+    client::wait_until_ready(SERVICE).await?;
+    let idle = service.memory_mib()?;
+    let _worker = Server::start_silent(&program, &["worker", "sms"], &environment)?;
+
+    println!("{operations} operations each, {CONNECTIONS} connections\n");
+    println!("| operation | requests/s | p50 ms | p99 ms | CPU s / 1000 | x bare |");
+    println!("| --- | --- | --- | --- | --- | --- |");
+    let get = |path: &str, token: Option<&str>| Request::get(path, token);
+    let floor = run("bare JSON handler", &bare, BARE, vec![get("/", None); operations * 4], 0.0).await?.cost;
+    let mut tokens = Vec::new();
+    for visit in ["new user", "returning user"] {
+        let asked = run(
+            &format!("request code ({visit})"),
+            &service,
+            SERVICE,
+            (0..operations).map(|n| post("request-otp", n, None)).collect(),
+            floor,
+        )
+        .await?;
+        let codes = asked.answers.iter().map(|answer| answer["otp"].as_str().map(str::to_owned));
+        let codes = codes.collect::<Option<Vec<_>>>().context("an answer holds no code")?;
+        let requests = codes.iter().enumerate().map(|(n, code)| post("verify-otp", n, Some(code))).collect();
+        let verified = run(&format!("verify code ({visit})"), &service, SERVICE, requests, floor).await?;
+        tokens = verified.answers;
+    }
+    let token = tokens.first().and_then(|answer| answer["access_token"].as_str()).context("no token")?;
+    run("whoami", &service, SERVICE, vec![get("/api/v1/auth/whoami", Some(token)); operations * 4], floor).await?;
+    run("users/me", &service, SERVICE, vec![get("/api/v1/users/me", Some(token)); operations * 2], floor).await?;
+    println!("\nmemory: {idle:.0} MiB idle, {:.0} MiB after the run", service.memory_mib()?);
+    Ok(())
+}
+
+/// What the service is configured with: development, because the codes are read from the answers; every limit as by
+/// default, each phone and each client address being another.
+fn environment(stack: &Stack) -> Vec<(String, String)> {
+    [
+        ("ENVIRONMENT", "development"),
+        ("SERVER__LISTEN", SERVICE),
+        ("SERVER__TRUSTED_PROXIES", "127.0.0.0/8"),
+        ("DATABASE__URL", stack.database_url()),
+        ("REDIS__URL", stack.redis_url()),
+        ("NATS__URL", stack.nats_url()),
+        ("OTP__EXPOSE_CODES", "true"),
+        ("TOKEN__SECRET", "token-secret-of-the-benchmark-only-0123456789"),
+        ("OTP__SECRET", "code-secret-of-the-benchmark-only-0123456789"),
+        ("SECRETS__PASSWORD_PEPPER", "pepper-of-the-benchmark-only-0123456789"),
+        ("SECRETS__SEALING_KEY", &"0b".repeat(32)),
+    ]
+    .into_iter()
+    .map(|(key, value)| (format!("CIVICLENS__{key}"), value.to_owned()))
+    .collect()
+}
+
+fn post(route: &str, n: usize, code: Option<&str>) -> Request {
+    let mut body = json!({ "phone": format!("98765{n:05}") });
+    if let Some(code) = code {
+        body["otp"] = code.into();
+    }
+    let address = format!("10.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255);
+    Request::post(&format!("/api/v1/auth/{route}"), &body, &address)
+}
+
+struct Run {
+    cost: f64,
+    answers: Vec<Value>,
+}
+
+/// Sends `requests` and prints a line.
+async fn run(name: &str, server: &Server, address: &str, requests: Vec<Request>, floor: f64) -> anyhow::Result<Run> {
+    let count = requests.len();
+    let (cpu, start) = (server.cpu_seconds()?, Instant::now());
+    let (answers, mut times) =
+        client::send_all(address, requests, CONNECTIONS).await.with_context(|| name.to_owned())?;
+    let wall = start.elapsed();
+    // What the request caused but did not wait for belongs to it: the relay publishes within a moment.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
+    let operations = u32::try_from(count)?;
+    let cost = (server.cpu_seconds()? - cpu) / f64::from(operations) * 1000.0;
+    times.sort();
+    let percentile = |share: usize| times.get(count * share / 100).map_or(0.0, |time| time.as_secs_f64() * 1000.0);
+    let rate = f64::from(operations) / wall.as_secs_f64();
+    let multiple = if floor > 0.0 { cost / floor } else { 1.0 };
+    println!("| {name} | {rate:.0} | {:.2} | {:.2} | {cost:.4} | {multiple:.1} |", percentile(50), percentile(99));
+    Ok(Run { cost, answers })
+}
