@@ -5,7 +5,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::Value;
 use sqlx::Row;
 
-use crate::support::{Session, story};
+use crate::support::{Session, names, story};
 
 #[actix::test]
 async fn the_first_login_makes_a_citizen_and_the_second_finds_them() {
@@ -79,8 +79,7 @@ async fn others_hear_of_it_in_order_under_the_request_that_did_it() {
         let request = session.answer.header("x-request-id").unwrap();
 
         let events = app.events(2).await;
-        let names: Vec<&str> = events.iter().map(|event| event.name()).collect();
-        assert_eq!(names, ["event.user.registered", "event.session.opened"]);
+        assert_eq!(names(&events), ["event.user.registered", "event.session.opened"]);
         for event in &events {
             assert_eq!(event.message_id, event.body["id"].as_str().unwrap());
             assert_eq!(event.request_id, request);

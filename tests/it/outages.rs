@@ -2,32 +2,27 @@
 
 use civiclens::embedded::Service;
 
-use crate::support::{OwnStack, Session, eventually, story_on};
+use crate::support::{OwnStack, Session, eventually, names, story_on};
 
 #[actix::test]
 async fn without_nats_people_get_in_and_the_rest_follows() {
     let stack = OwnStack::start();
-    story_on(
-        &stack.servers,
-        |_| {},
-        async |app| {
-            let (ravi, meera) = (app.citizen("98765 43210"), app.citizen("98765 43211"));
-            let code = ravi.gets_code().await;
-            stack.loses(Service::Nats).await;
-            let session = Session::of(app, ravi.enters(&code).await.ok());
-            session.whoami().await.ok();
-            meera.requests_code().await.ok();
-            assert_eq!(app.twilio.messages_to(&meera.e164()).len(), 0);
-            stack.regains(Service::Nats).await;
-            let code = meera.code_from_sms().await;
-            meera.enters(&code).await.ok();
-            let events = app.events(4).await;
-            let names: Vec<&str> = events.iter().map(|event| event.name()).collect();
-            let each = ["event.user.registered", "event.session.opened"];
-            assert_eq!(names, [each, each].concat());
-            assert_eq!(app.twilio.messages_to(&meera.e164()).len(), 1);
-        },
-    )
+    story_on(&stack, async |app| {
+        let (ravi, meera) = (app.citizen("98765 43210"), app.citizen("98765 43211"));
+        let code = ravi.gets_code().await;
+        stack.loses(Service::Nats).await;
+        let session = Session::of(app, ravi.enters(&code).await.ok());
+        session.whoami().await.ok();
+        meera.requests_code().await.ok();
+        assert_eq!(app.twilio.messages_to(&meera.e164()).len(), 0);
+        stack.regains(Service::Nats).await;
+        let code = meera.code_from_sms().await;
+        meera.enters(&code).await.ok();
+        let events = app.events(4).await;
+        let each = ["event.user.registered", "event.session.opened"];
+        assert_eq!(names(&events), [each, each].concat());
+        assert_eq!(app.twilio.messages_to(&meera.e164()).len(), 1);
+    })
     .await;
     stack.ends().await;
 }
@@ -35,24 +30,20 @@ async fn without_nats_people_get_in_and_the_rest_follows() {
 #[actix::test]
 async fn without_redis_nobody_gets_in_and_who_is_in_stays() {
     let stack = OwnStack::start();
-    story_on(
-        &stack.servers,
-        |_| {},
-        async |app| {
-            let (ravi, meera) = (app.citizen("98765 43210"), app.citizen("98765 43211"));
-            let session = ravi.signs_in().await;
-            let code = meera.gets_code().await;
-            stack.loses(Service::Redis).await;
-            meera.requests_code().await.refused(503, "dependency_unavailable");
-            meera.enters(&code).await.refused(503, "dependency_unavailable");
-            session.whoami().await.ok();
-            session.me().await.ok();
-            stack.regains(Service::Redis).await;
-            app.becomes_ready().await;
-            let back = async || (meera.requests_code().await.status == 200).then_some(());
-            eventually("codes again", back).await;
-        },
-    )
+    story_on(&stack, async |app| {
+        let (ravi, meera) = (app.citizen("98765 43210"), app.citizen("98765 43211"));
+        let session = ravi.signs_in().await;
+        let code = meera.gets_code().await;
+        stack.loses(Service::Redis).await;
+        meera.requests_code().await.refused(503, "dependency_unavailable");
+        meera.enters(&code).await.refused(503, "dependency_unavailable");
+        session.whoami().await.ok();
+        session.me().await.ok();
+        stack.regains(Service::Redis).await;
+        app.becomes_ready().await;
+        let back = async || (meera.requests_code().await.status == 200).then_some(());
+        eventually("codes again", back).await;
+    })
     .await;
     stack.ends().await;
 }
@@ -60,28 +51,24 @@ async fn without_redis_nobody_gets_in_and_who_is_in_stays() {
 #[actix::test]
 async fn without_postgres_a_code_is_not_lost() {
     let stack = OwnStack::start();
-    story_on(
-        &stack.servers,
-        |_| {},
-        async |app| {
-            let (ravi, meera) = (app.citizen("98765 43210"), app.citizen("98765 43211"));
-            let session = meera.signs_in().await;
-            let code = ravi.gets_code().await;
-            stack.loses(Service::Postgres).await;
-            ravi.enters(&code).await.refused(503, "dependency_unavailable");
-            ravi.enters(&code).await.refused(503, "dependency_unavailable");
-            session.me().await.refused(503, "dependency_unavailable");
-            session.whoami().await.ok();
-            app.gets("/healthz").await.ok();
-            assert_eq!(app.gets("/readyz").await.status, 503);
-            stack.regains(Service::Postgres).await;
-            app.becomes_ready().await;
-            let answer = ravi.enters(&code).await.ok();
-            assert_eq!(answer.body["is_new_user"], true);
-            session.me().await.ok();
-            app.events(4).await;
-        },
-    )
+    story_on(&stack, async |app| {
+        let (ravi, meera) = (app.citizen("98765 43210"), app.citizen("98765 43211"));
+        let session = meera.signs_in().await;
+        let code = ravi.gets_code().await;
+        stack.loses(Service::Postgres).await;
+        ravi.enters(&code).await.refused(503, "dependency_unavailable");
+        ravi.enters(&code).await.refused(503, "dependency_unavailable");
+        session.me().await.refused(503, "dependency_unavailable");
+        session.whoami().await.ok();
+        app.gets("/healthz").await.ok();
+        assert_eq!(app.gets("/readyz").await.status, 503);
+        stack.regains(Service::Postgres).await;
+        app.becomes_ready().await;
+        let answer = ravi.enters(&code).await.ok();
+        assert_eq!(answer.body["is_new_user"], true);
+        session.me().await.ok();
+        app.events(4).await;
+    })
     .await;
     stack.ends().await;
 }

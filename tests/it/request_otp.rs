@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::future::join_all;
 
-use crate::support::{eventually, story};
+use crate::support::{Citizen, eventually, story};
 
 #[actix::test]
 async fn the_sms_carries_the_code_once_more_for_the_browser() {
@@ -60,7 +60,7 @@ async fn fifty_at_once_in_five_spellings_get_three_codes() {
     story(async |app| {
         let spellings = ["98765 43210", "+91 98765-43210", "919876543210", "098765.43210", "(+91) 9876543210"];
         let people: Vec<_> = (0..50).map(|number| app.citizen(spellings[number % 5])).collect();
-        let answers = join_all(people.iter().map(|person| person.requests_code())).await;
+        let answers = join_all(people.iter().map(Citizen::requests_code)).await;
         let (granted, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
         assert_eq!(granted.len(), 3);
         for answer in refused {

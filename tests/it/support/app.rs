@@ -14,10 +14,11 @@ use civiclens_actors::domain::secret::Secret;
 use civiclens_actors::store::users::NewAdmin;
 use civiclens_nats::subjects::{StreamKind, Subjects};
 use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::time::Instant;
 
-use super::stack::{self, Servers};
+use super::stack::{self, OwnStack, Servers};
 use super::twilio::{ACCOUNT, TOKEN, Twilio};
 use super::{Answer, Citizen};
 
@@ -37,29 +38,33 @@ pub(crate) struct TestApp {
 }
 
 /// Tells a story about a service of its own.
-pub(crate) async fn story(told: impl AsyncFnOnce(&TestApp)) {
-    story_with(|_| {}, told).await;
+pub(crate) fn story<'a>(told: impl AsyncFnOnce(&TestApp) + 'a) -> LocalBoxFuture<'a, ()> {
+    story_with(|_| {}, told)
 }
 
 /// Tells a story about a service that is configured for it.
-pub(crate) async fn story_with(configure: impl FnOnce(&mut Settings), told: impl AsyncFnOnce(&TestApp)) {
-    story_on(&stack::shared(), configure, told).await;
+pub(crate) fn story_with<'a>(
+    configure: impl FnOnce(&mut Settings) + 'a,
+    told: impl AsyncFnOnce(&TestApp) + 'a,
+) -> LocalBoxFuture<'a, ()> {
+    tell(stack::shared(), configure, told).boxed_local()
 }
 
-/// Tells a story about a service on other servers. Leaves nothing behind, however the story ends.
-pub(crate) async fn story_on(
-    servers: &Servers,
-    configure: impl FnOnce(&mut Settings),
-    told: impl AsyncFnOnce(&TestApp),
-) {
+/// Tells a story about a service on servers that can be taken away.
+pub(crate) fn story_on<'a>(stack: &OwnStack, told: impl AsyncFnOnce(&TestApp) + 'a) -> LocalBoxFuture<'a, ()> {
+    tell(stack.servers.clone(), |_| {}, told).boxed_local()
+}
+
+/// Leaves nothing behind, however the story ends.
+async fn tell(servers: Servers, configure: impl FnOnce(&mut Settings), told: impl AsyncFnOnce(&TestApp)) {
     static COUNT: AtomicUsize = AtomicUsize::new(1);
     let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
-    let admin = PgPoolOptions::new().max_connections(1).connect(&servers.database_url).await.unwrap();
+    let admin = PgPoolOptions::new().max_connections(1).connect(&servers.database).await.unwrap();
     let create = format!("CREATE DATABASE {name} TEMPLATE {}", stack::TEMPLATE);
     sqlx::query(sqlx::AssertSqlSafe(create)).execute(&admin).await.unwrap();
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let twilio = Twilio::start(Arc::clone(&clock)).await;
-    let mut settings = settings(servers, &name, &twilio.url);
+    let mut settings = settings(&servers, &name, &twilio.url);
     configure(&mut settings);
     let problems = settings.validate(true);
     assert!(problems.is_empty(), "{problems}");
@@ -76,18 +81,18 @@ fn settings(servers: &Servers, name: &str, twilio: &str) -> Settings {
     let mut settings = Settings::default();
     settings.server.listen = ([127, 0, 0, 1], 0).into();
     settings.server.workers = Some(1);
-    settings.database.url = Secret::from(stack::database(&servers.database_url, name));
+    settings.database.url = Secret::from(stack::database(&servers.database, name));
     settings.database.max_connections = 4;
-    settings.redis.url = Secret::from(servers.redis_url.as_str());
-    settings.redis.prefix = name.to_owned();
-    settings.nats.url = Secret::from(servers.nats_url.as_str());
-    settings.nats.prefix = name.to_owned();
+    settings.redis.url = Secret::from(servers.redis.as_str());
+    name.clone_into(&mut settings.redis.prefix);
+    settings.nats.url = Secret::from(servers.nats.as_str());
+    name.clone_into(&mut settings.nats.prefix);
     settings.token.secret = Secret::from("token-secret-of-the-tests-0123456789abcdef");
     settings.otp.secret = Secret::from("otp-secret-of-the-tests-9876543210fedcba");
     settings.otp.webotp_domain = Some("app.civiclens.example".to_owned());
     settings.secrets.sealing_key = Secret::from("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
     settings.secrets.password_pepper = Secret::from("pepper-of-the-tests-0123456789abcdefghij");
-    settings.sms.provider = "twilio".to_owned();
+    settings.sms.provider = String::from("twilio");
     settings.sms.api_key = Secret::from(ACCOUNT);
     settings.sms.api_secret = Secret::from(TOKEN);
     settings.sms.from = Some("+15005550006".to_owned());

@@ -22,6 +22,11 @@ impl Event {
     }
 }
 
+/// What they are called.
+pub(crate) fn names(events: &[Event]) -> Vec<&str> {
+    events.iter().map(Event::name).collect()
+}
+
 impl TestApp {
     /// Everything on a stream, once there is at least `count`.
     pub(crate) async fn on_stream(&self, kind: StreamKind, count: usize) -> Vec<Event> {

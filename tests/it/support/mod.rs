@@ -11,5 +11,6 @@ mod twilio;
 pub(crate) use self::answer::Answer;
 pub(crate) use self::app::{TestApp, eventually, story, story_on, story_with};
 pub(crate) use self::citizen::{Citizen, Session, wrong};
+pub(crate) use self::events::names;
 pub(crate) use self::stack::OwnStack;
 pub(crate) use self::twilio::Reply;

@@ -15,12 +15,12 @@ pub(crate) const TEMPLATE: &str = "civiclens_template";
 
 const FOLDER: &str = "civiclens-it-";
 
-/// Where the servers of a stack are.
+/// Where the servers of a stack are: their URLs.
 #[derive(Clone, Debug)]
 pub(crate) struct Servers {
-    pub(crate) database_url: String,
-    pub(crate) redis_url: String,
-    pub(crate) nats_url: String,
+    pub(crate) database: String,
+    pub(crate) redis: String,
+    pub(crate) nats: String,
 }
 
 enum Order {
@@ -82,9 +82,9 @@ fn launch(mut orders: mpsc::UnboundedReceiver<(Order, oneshot::Sender<()>)>) -> 
             };
             let mut stack = Stack::start(options).await.unwrap_or_else(|error| panic!("no servers: {error}"));
             let servers = Servers {
-                database_url: stack.database_url().to_owned(),
-                redis_url: stack.redis_url().to_owned(),
-                nats_url: stack.nats_url().to_owned(),
+                database: stack.database_url().to_owned(),
+                redis: stack.redis_url().to_owned(),
+                nats: stack.nats_url().to_owned(),
             };
             make_template(&servers).await;
             ready.send(servers).unwrap();
@@ -104,7 +104,7 @@ fn launch(mut orders: mpsc::UnboundedReceiver<(Order, oneshot::Sender<()>)>) -> 
         });
     };
     std::thread::Builder::new().name(format!("stack {number}")).spawn(serve).unwrap();
-    wait.recv_timeout(Duration::from_secs(60)).unwrap_or_else(|_| panic!("the servers did not start"))
+    wait.recv_timeout(Duration::from_mins(1)).unwrap_or_else(|_| panic!("the servers did not start"))
 }
 
 /// A new folder. What earlier runs left is removed.
@@ -128,12 +128,12 @@ pub(crate) fn database(url: &str, name: &str) -> String {
 }
 
 async fn make_template(servers: &Servers) {
-    let admin = sqlx::PgPool::connect(&servers.database_url).await.unwrap();
+    let admin = sqlx::PgPool::connect(&servers.database).await.unwrap();
     let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {TEMPLATE}"));
     sqlx::query(create).execute(&admin).await.unwrap();
     admin.close().await;
     let config = store::Config {
-        url: Secret::from(database(&servers.database_url, TEMPLATE)),
+        url: Secret::from(database(&servers.database, TEMPLATE)),
         max_connections: 1,
         acquire_timeout: Duration::from_secs(10),
     };
