@@ -2,15 +2,13 @@
 
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::Duration;
 
-use anyhow::Context;
 use civiclens_actors::accounts;
 use civiclens_actors::domain::clock::SystemClock;
 use civiclens_actors::domain::entropy::SystemEntropy;
 use civiclens_actors::domain::password;
 use civiclens_actors::domain::principal::UserId;
-use civiclens_actors::store::{self, Db, users};
+use civiclens_actors::store::users;
 
 use crate::cli::NewAdmin;
 use crate::config::Settings;
@@ -23,12 +21,7 @@ const COST: u32 = 12;
 /// # Errors
 /// When the phone, e-mail or employee id belongs to an account, or PostgreSQL cannot be reached.
 pub async fn admin_create(settings: Settings, new: NewAdmin) -> anyhow::Result<ExitCode> {
-    let config = store::Config {
-        url: settings.database.url.clone(),
-        max_connections: 1,
-        acquire_timeout: Duration::from_secs(10),
-    };
-    let db = Db::new(&config).context("database.url")?;
+    let db = super::lifecycle::command_database(&settings)?;
     let accounts = accounts::Handle::new(db.clone(), Arc::new(SystemClock));
     let id = create(&accounts, &settings, new).await?;
     db.close().await;

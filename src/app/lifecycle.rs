@@ -4,6 +4,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use civiclens_actors::store::{self, Db};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -56,13 +57,30 @@ pub async fn migrate(settings: Settings) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-pub(super) async fn migrate_database(settings: &Settings) -> anyhow::Result<()> {
+/// Marks everything published since `since` as waiting, so that a relay publishes it again under the same ids.
+///
+/// # Errors
+/// When PostgreSQL cannot be reached.
+pub async fn replay_events(settings: Settings, since: DateTime<Utc>) -> anyhow::Result<ExitCode> {
+    let db = command_database(&settings)?;
+    let count = db.replay_outbox(since).await?;
+    db.close().await;
+    tracing::info!(count, "messages wait to be published again");
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A single connection, for a command.
+pub(super) fn command_database(settings: &Settings) -> anyhow::Result<Db> {
     let config = store::Config {
         url: settings.database.url.clone(),
         max_connections: 1,
         acquire_timeout: Duration::from_secs(10),
     };
-    let db = Db::new(&config).context("database.url")?;
+    Db::new(&config).context("database.url")
+}
+
+pub(super) async fn migrate_database(settings: &Settings) -> anyhow::Result<()> {
+    let db = command_database(settings)?;
     db.migrate().await.context("the database could not be migrated")?;
     db.close().await;
     Ok(())

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::admin::admin_create;
 pub use self::dev::dev;
-pub use self::lifecycle::{migrate, serve, worker};
+pub use self::lifecycle::{migrate, replay_events, serve, worker};
 
 use self::foundation::Foundation;
 use crate::config::Settings;

@@ -9,8 +9,9 @@ use civiclens_actors::domain::secret::Secret;
 
 use super::CreateAdmin;
 
-/// The most bytes of a password; bcrypt would silently drop the rest.
-const LONGEST_PASSWORD: usize = 72;
+/// The most characters of a password, and the fewest. Every byte counts: what bcrypt sees is a keyed hash of it.
+const LONGEST_PASSWORD: usize = 128;
+const SHORTEST_PASSWORD: usize = 8;
 
 /// An administrator to create.
 #[derive(Debug)]
@@ -68,7 +69,11 @@ fn password(text: &str) -> anyhow::Result<Secret> {
     let line = text.trim_end_matches(['\n', '\r']);
     anyhow::ensure!(!line.is_empty(), "the password is empty");
     anyhow::ensure!(!line.contains(['\n', '\r']), "the password must be a single line");
-    anyhow::ensure!(line.len() <= LONGEST_PASSWORD, "the password is longer than {LONGEST_PASSWORD} bytes");
+    let length = line.chars().count();
+    anyhow::ensure!(
+        (SHORTEST_PASSWORD..=LONGEST_PASSWORD).contains(&length),
+        "the password must have {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters"
+    );
     Ok(Secret::from(line.to_owned()))
 }
 
@@ -79,7 +84,7 @@ mod tests {
     #[test]
     fn a_password_is_one_line() {
         assert_eq!(password("correct horse\r\n").unwrap().expose(), "correct horse");
-        for text in ["", "\n", "a\nb", &"x".repeat(73)] {
+        for text in ["", "\n", "a\nb", "short", &"x".repeat(129)] {
             assert!(password(text).is_err());
         }
     }

@@ -7,6 +7,7 @@ mod run;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
 
 pub use self::admin::NewAdmin;
@@ -63,8 +64,21 @@ enum Command {
     /// Manage administrators
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Manage what was published
+    #[command(subcommand)]
+    Events(EventsCommand),
     /// Print the version
     Version,
+}
+
+#[derive(Debug, Subcommand)]
+enum EventsCommand {
+    /// Publish again what was published since a moment; consumers recognise what they had
+    Replay {
+        /// The moment, as RFC 3339: 2026-11-24T10:00:00Z
+        #[arg(long)]
+        since: DateTime<Utc>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::admin::NewAdmin;
-use super::{AdminCommand, Cli, Command, ConfigCommand, config};
+use super::{AdminCommand, Cli, Command, ConfigCommand, EventsCommand, config};
 use crate::app;
 use crate::config::{Environment, Format, Log, Settings, load_from_process};
 use crate::telemetry::start_logs;
@@ -31,6 +31,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Serve { no_workers } => block_on(app::serve(settings()?, !no_workers)),
         Command::Worker { channels } => block_on(app::worker(settings()?, channels)),
         Command::Migrate => block_on(app::migrate(some_settings(&["database."])?)),
+        Command::Events(EventsCommand::Replay { since }) => {
+            let settings = some_settings(&["database."])?;
+            block_on(app::replay_events(settings, since))
+        }
         Command::Admin(AdminCommand::Create(given)) => {
             let settings = some_settings(&["database.", "secrets.password_pepper"])?;
             block_on(app::admin_create(settings, NewAdmin::try_from(given)?))

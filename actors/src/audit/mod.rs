@@ -2,7 +2,7 @@
 //!
 //! An entry about a change is written in the change's own transaction ([`crate::store::UnitOfWork::record`]). This
 //! component writes the others: failures and refusals. Owns: the batch that is being gathered, and the timer that makes
-//! partitions ahead of time. Bound: [`ADMITTED`] entries waiting. When PostgreSQL is away [`Handle::record`] fails, and so
+//! partitions ahead of time. Bound: `ADMITTED` entries waiting. When PostgreSQL is away [`Handle::record`] fails, and so
 //! does what wanted to be recorded. May touch: the store.
 
 mod actor;

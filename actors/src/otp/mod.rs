@@ -1,7 +1,7 @@
 //! One-time codes: issued within budgets, sent by SMS through NATS, spent once.
 //!
 //! Owns: the state of the send breaker. Codes, budgets and guesses live in Redis, where one script each reads and writes
-//! them. Bound: [`ADMITTED`] messages at once, then [`Error::Overloaded`]. When Redis is away nothing is issued or
+//! them. Bound: `ADMITTED` messages at once, then [`Error::Overloaded`]. When Redis is away nothing is issued or
 //! accepted. When NATS is away the job waits in the outbox until the code expires. May touch: Redis, NATS, the outbox.
 
 mod actor;

@@ -1,6 +1,6 @@
 //! The outbox relay: moves committed messages to JetStream.
 //!
-//! Owns: the loop, and the lanes it holds while it works. Bound: [`BATCH`] messages a pass. A message is marked published
+//! Owns: the loop, and the lanes it holds while it works. Bound: `BATCH` messages a pass. A message is marked published
 //! only after JetStream acknowledged it, under its own id, so a relay that dies in between sends a copy that JetStream
 //! recognises. What concerns one user leaves in order, also with several relays (see the `outbox_lanes` table). While NATS
 //! is away messages wait; nothing else stops. May touch: the store, NATS.

@@ -1,7 +1,7 @@
 //! Sessions: opened for who proved themselves, recognised on every request, refused everywhere once revoked.
 //!
-//! Owns: the revocation view, in memory, fed by NATS and re-read from PostgreSQL every [`revocations::REREAD_EVERY`]; so a
-//! request is authenticated without asking anyone. Bound: [`ADMITTED`] messages at once. When PostgreSQL is away no session
+//! Owns: the revocation view, in memory, fed by NATS and re-read from PostgreSQL every `REREAD_EVERY`; so a
+//! request is authenticated without asking anyone. Bound: `ADMITTED` messages at once. When PostgreSQL is away no session
 //! opens or ends, and those already open go on. When NATS is away a revocation takes a re-read to arrive elsewhere.
 //! May touch: the store, Redis (second steps), NATS.
 
