@@ -1,6 +1,7 @@
 //! A server goes away and comes back. Each story has servers of its own.
 
 use civiclens::embedded::Service;
+use civiclens_nats::subjects::StreamKind;
 
 use crate::support::{OwnStack, Session, eventually, names, story_on};
 
@@ -68,6 +69,48 @@ async fn without_postgres_a_code_is_not_lost() {
         assert_eq!(answer.body["is_new_user"], true);
         session.me().await.ok();
         app.events(4).await;
+    })
+    .await;
+    stack.ends().await;
+}
+
+#[actix::test]
+async fn a_code_that_expired_while_nats_was_away_is_not_sent() {
+    let stack = OwnStack::start();
+    story_on(&stack, async |app| {
+        stack.loses(Service::Nats).await;
+        let ravi = app.citizen("98765 43210");
+        ravi.requests_code().await.ok();
+        app.minutes_pass(6);
+        stack.regains(Service::Nats).await;
+        let code = ravi.gets_code().await;
+        let waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
+        eventually("an empty outbox", async || (app.count(waiting).await == 0).then_some(())).await;
+        eventually("no jobs", async || app.on_stream(StreamKind::Notify, 0).await.is_empty().then_some(())).await;
+        assert_eq!(app.twilio.messages_to(&ravi.e164()).len(), 1);
+        ravi.enters(&code).await.ok();
+    })
+    .await;
+    stack.ends().await;
+}
+
+#[actix::test]
+async fn a_code_that_nobody_can_send_costs_nothing() {
+    let stack = OwnStack::start();
+    story_on(&stack, async |app| {
+        stack.loses(Service::Nats).await;
+        stack.loses(Service::Postgres).await;
+        let ravi = app.citizen("98765 43210");
+        for _ in 0..2 {
+            ravi.requests_code().await.refused(503, "dependency_unavailable");
+        }
+        stack.regains(Service::Postgres).await;
+        stack.regains(Service::Nats).await;
+        app.becomes_ready().await;
+        for _ in 0..3 {
+            ravi.requests_code().await.ok();
+        }
+        ravi.requests_code().await.refused(429, "rate_limited");
     })
     .await;
     stack.ends().await;

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use futures::future::join_all;
 
-use crate::support::{Citizen, eventually, story};
+use crate::support::{Answer, Citizen, eventually, story, story_with};
 
 #[actix::test]
 async fn the_sms_carries_the_code_once_more_for_the_browser() {
@@ -97,7 +97,7 @@ async fn the_budget_slides_over_the_last_hour() {
 #[actix::test]
 async fn an_address_has_a_budget_too() {
     let narrow = |settings: &mut civiclens::config::Settings| settings.rate_limit.otp_per_address.count = 2;
-    crate::support::story_with(narrow, async |app| {
+    story_with(narrow, async |app| {
         app.citizen("98765 43210").requests_code().await.ok();
         app.citizen("98765 43211").requests_code().await.ok();
         app.citizen("98765 43212").requests_code().await.refused(429, "rate_limited");
@@ -111,6 +111,54 @@ async fn numbers_of_other_countries_get_no_codes() {
         let answer = app.citizen("+44 7911 123456").requests_code().await;
         answer.refused(422, "invalid").blames("phone", "country_not_allowed");
         assert_eq!(app.twilio.posts(), 0);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn behind_a_trusted_proxy_each_client_has_its_own_budget() {
+    let proxied = |settings: &mut civiclens::config::Settings| {
+        settings.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+        settings.rate_limit.otp_per_address.count = 1;
+    };
+    story_with(proxied, async |app| {
+        let from = async |address: &str, phone: &str| {
+            let request = app.http.post(app.at("/api/v1/auth/request-otp")).header("X-Forwarded-For", address);
+            Answer::of(request.json(&serde_json::json!({ "phone": phone }))).await
+        };
+        from("198.51.100.1", "98765 43210").await.ok();
+        from("198.51.100.2", "98765 43211").await.ok();
+        // What stands further left was written by the client.
+        from("203.0.113.7, 198.51.100.1", "98765 43212").await.refused(429, "rate_limited");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn sending_pauses_for_numbers_whose_codes_are_never_entered() {
+    let wary = |settings: &mut civiclens::config::Settings| {
+        settings.otp.breaker_min_sent = 3;
+        settings.otp.breaker_min_entered_percent = 50;
+        settings.rate_limit.otp_per_address.count = 100_000;
+    };
+    story_with(wary, async |app| {
+        let pumped = |number: u32| format!("98765 {:05}", 10_000 + number);
+        for number in 0..3 {
+            app.citizen(&pumped(number)).requests_code().await.ok();
+        }
+        app.minutes_pass(11);
+        let next = std::cell::Cell::new(100);
+        let pause = eventually("a pause", async || {
+            next.set(next.get() + 1);
+            let answer = app.citizen(&pumped(next.get())).requests_code().await;
+            (answer.status != 200).then_some(answer)
+        });
+        pause.await.refused(503, "otp_sending_paused");
+        // Other numbers are not held up.
+        app.citizen("70765 43210").requests_code().await.ok();
+        app.minutes_pass(80);
+        let back = async || (app.citizen(&pumped(90)).requests_code().await.status == 200).then_some(());
+        eventually("sending again", back).await;
     })
     .await;
 }

@@ -1,6 +1,6 @@
 //! An open session.
 
-use crate::support::{Answer, story};
+use crate::support::{Answer, story, story_with};
 
 #[actix::test]
 async fn whoami_answers_from_the_token() {
@@ -72,6 +72,25 @@ async fn logging_out_ends_the_session_at_once_and_tells_others() {
         assert_eq!(revoked.body["data"]["reason"], "logout");
         assert_eq!(Some(revoked.request_id.as_str()), answer.header("x-request-id"));
         assert_eq!(app.count("SELECT count(*) FROM sessions WHERE revoked_at IS NOT NULL").await, 1);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn only_the_listed_origins_may_call_from_a_browser() {
+    let listed = |settings: &mut civiclens::config::Settings| {
+        settings.server.cors_origins = vec!["https://app.civiclens.example".to_owned()];
+    };
+    story_with(listed, async |app| {
+        let asks = async |origin: &str| {
+            let request = app.http.request(reqwest::Method::OPTIONS, app.at("/api/v1/auth/whoami"));
+            let request = request.header("Origin", origin).header("Access-Control-Request-Method", "GET");
+            let answer = Answer::of(request).await;
+            answer.header("access-control-allow-origin").map(str::to_owned)
+        };
+        let ours = "https://app.civiclens.example";
+        assert_eq!(asks(ours).await.as_deref(), Some(ours));
+        assert_eq!(asks("https://evil.example").await, None);
     })
     .await;
 }

@@ -146,3 +146,17 @@ async fn failures_are_in_the_audit_log() {
     })
     .await;
 }
+
+#[actix::test]
+async fn a_suspended_account_stays_out() {
+    story(async |app| {
+        let ravi = app.citizen("98765 43210");
+        ravi.signs_in().await;
+        sqlx::query("UPDATE users SET is_active = false").execute(&app.db).await.unwrap();
+        let code = ravi.gets_code().await;
+        ravi.enters(&code).await.refused(403, "account_suspended");
+        assert_eq!(app.count("SELECT count(*) FROM sessions").await, 1);
+        assert_eq!(app.count("SELECT count(*) FROM audit_log WHERE details->>'reason' = 'suspended'").await, 1);
+    })
+    .await;
+}
