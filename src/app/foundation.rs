@@ -32,6 +32,10 @@ const CONNECT: Duration = Duration::from_secs(3);
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a request waits for a database connection.
 const ACQUIRE: Duration = Duration::from_secs(3);
+/// How often streams and consumers are looked at: a deleted one is made again.
+const TOPOLOGY_EVERY: Duration = Duration::from_mins(1);
+/// How soon after a failure.
+const TOPOLOGY_RETRY: Duration = Duration::from_millis(500);
 /// How often gauges are measured.
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
 /// The connections of background work, which HTTP cannot starve: relay, listener, housekeeping, languages.
@@ -55,6 +59,8 @@ pub(super) struct Foundation {
     /// The thread of what nobody waits for.
     pub(super) background: Arbiter,
     pub(super) crashed: CancellationToken,
+    /// Cancelled when an orderly stop begins.
+    pub(super) stopping: CancellationToken,
     topology: Loop,
     gauges: Loop,
 }
@@ -106,6 +112,7 @@ impl Foundation {
             requests,
             background,
             crashed,
+            stopping: CancellationToken::new(),
             topology,
             gauges,
         })
@@ -189,7 +196,7 @@ impl Foundation {
     }
 }
 
-/// Makes streams and consumers as soon as NATS is there, and tells what was not as it should be. A server that is too old
+/// Makes streams and consumers as soon as NATS is there, looks after them from then on, and tells what was not as it should be. A server that is too old
 /// ends the process.
 fn keep_topology(
     nats: async_nats::Client,
@@ -201,6 +208,7 @@ fn keep_topology(
     let topology = Topology { subjects, replicas: settings.nats.replicas };
     let fatal = crashed.clone();
     Loop::start("topology", crashed, move |stop| async move {
+        let mut pause;
         loop {
             if let Err(error) = client::check_server(&nats) {
                 tracing::error!(%error, "this NATS server cannot be used");
@@ -212,13 +220,16 @@ fn keep_topology(
                     for drift in drifts {
                         tracing::warn!(?drift, "NATS was not set up as expected");
                     }
-                    return;
+                    pause = TOPOLOGY_EVERY;
                 }
-                Err(error) => tracing::warn!(%error, "NATS cannot be set up yet"),
+                Err(error) => {
+                    tracing::warn!(%error, "NATS cannot be set up yet");
+                    pause = TOPOLOGY_RETRY;
+                }
             }
             tokio::select! {
                 () = stop.cancelled() => return,
-                () = tokio::time::sleep(Duration::from_millis(500)) => {}
+                () = tokio::time::sleep(pause) => {}
             }
         }
     })

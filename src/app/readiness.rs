@@ -7,6 +7,7 @@ use civiclens_actors::notifications::inbox::Inbox;
 use civiclens_actors::sessions;
 use civiclens_actors::short_memory::ShortMemory;
 use civiclens_actors::store::Db;
+use tokio_util::sync::CancellationToken;
 
 use super::foundation::Foundation;
 use crate::http::{BoxFuture, Check, InboxView, Readiness};
@@ -20,11 +21,18 @@ pub(super) struct Dependencies {
     memory: ShortMemory,
     nats: async_nats::Client,
     sessions: sessions::Handle,
+    stopping: CancellationToken,
 }
 
 impl Dependencies {
     pub(super) fn new(foundation: &Foundation, sessions: sessions::Handle) -> Self {
-        Self { db: foundation.db.clone(), memory: foundation.memory.clone(), nats: foundation.nats.clone(), sessions }
+        Self {
+            db: foundation.db.clone(),
+            memory: foundation.memory.clone(),
+            nats: foundation.nats.clone(),
+            sessions,
+            stopping: foundation.stopping.clone(),
+        }
     }
 
     async fn look(&self) -> Vec<Check> {
@@ -37,6 +45,7 @@ impl Dependencies {
             ("postgres", postgres.map_err(late).and_then(|answer| answer.map_err(|error| error.to_string()))),
             ("redis", redis.map_err(late).and_then(|answer| answer.map_err(|error| error.to_string()))),
             ("nats", holds(self.nats.connection_state() == State::Connected, "not connected")),
+            ("process", holds(!self.stopping.is_cancelled(), "stopping")),
             ("revocations", holds(self.sessions.is_ready(), "not loaded yet")),
         ]
     }

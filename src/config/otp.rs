@@ -16,7 +16,7 @@ pub struct Otp {
     pub lifetime: Duration,
     /// Wrong guesses after which a code is dead.
     pub max_guesses: u32,
-    /// How long to wait before another code may be asked for.
+    /// When clients are advised to offer "send again"; the budgets alone decide what is refused.
     #[serde(with = "super::human")]
     pub resend_after: Duration,
     /// Domain a browser fills the code in for (the `@domain #code` line).

@@ -155,7 +155,8 @@ impl Child {
 
 /// Sends a signal to a process that belongs to us.
 fn signal(pid: u32, name: &str) {
-    let _ = Command::new("kill").args(["-s", name, &pid.to_string()]).stderr(Stdio::null()).status();
+    // The shell's own `kill`: the program of that name is not on every machine.
+    let _ = Command::new("sh").arg("-c").arg(format!("kill -s {name} {pid}")).stderr(Stdio::null()).status();
 }
 
 /// When a process started, in the kernel's ticks: with the id, it names a process for good.

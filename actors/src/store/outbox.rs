@@ -163,15 +163,19 @@ impl Db {
         Ok(done.rows_affected())
     }
 
-    /// Marks everything published since `since` as waiting again. Answers how many. Consumers recognise what they had.
+    /// Marks every event published since `since` as waiting again. Answers how many. Consumers recognise what they had. Jobs,
+    /// which expire, stay: a message to a person is not repeated.
     pub async fn replay_outbox(&self, since: DateTime<Utc>) -> Result<u64, Error> {
-        let done = sqlx::query!("UPDATE outbox SET published_at = NULL WHERE published_at >= $1", since)
-            .execute(self.pool())
-            .await?;
+        let done = sqlx::query!(
+            "UPDATE outbox SET published_at = NULL WHERE published_at >= $1 AND expires_at IS NULL",
+            since
+        )
+        .execute(self.pool())
+        .await?;
         Ok(done.rows_affected())
     }
 
-    /// Listens for commits with messages. The listener has a connection of its own, outside the pool's count.
+    /// Listens for commits with messages. The listener keeps one of the pool's connections.
     pub async fn listen_outbox(&self) -> Result<PgListener, Error> {
         let mut listener = PgListener::connect_with(self.pool()).await?;
         listener.listen(CHANNEL).await?;

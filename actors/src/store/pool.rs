@@ -70,7 +70,7 @@ impl Db {
         sqlx::migrate!("../migrations").run(&self.pool).await
     }
 
-    /// Whether PostgreSQL answers and holds every migration this program knows.
+    /// Whether PostgreSQL answers and was migrated.
     pub async fn check(&self) -> Result<(), Error> {
         sqlx::query("SELECT count(*) FROM outbox_lanes").execute(&self.pool).await?;
         Ok(())

@@ -54,8 +54,6 @@ struct Page {
 struct Problem {
     #[serde(default)]
     code: Option<i64>,
-    #[serde(default)]
-    message: Option<String>,
 }
 
 /// Codes that will be the same tomorrow: the number cannot get this message.
@@ -91,9 +89,9 @@ impl Twilio {
             .form(&form)
             .send()
             .await
-            .map_err(|error| lost(&error))?;
+            .map_err(lost)?;
         if response.status() == StatusCode::CREATED || response.status() == StatusCode::OK {
-            let message: Message = response.json().await.map_err(|error| lost(&error))?;
+            let message: Message = response.json().await.map_err(lost)?;
             return Ok(message.sid);
         }
         Err(refused(response).await)
@@ -108,11 +106,11 @@ impl Twilio {
             .query(&[("To", sms.to.as_str()), ("DateSent>", since.as_str()), ("PageSize", "50")])
             .send()
             .await
-            .map_err(|error| lost(&error))?;
+            .map_err(lost)?;
         if !response.status().is_success() {
             return Err(refused(response).await);
         }
-        let page: Page = response.json().await.map_err(|error| lost(&error))?;
+        let page: Page = response.json().await.map_err(lost)?;
         Ok(page.messages.into_iter().find(|message| is_ours(message, sms)).map(|message| message.sid))
     }
 }
@@ -126,11 +124,13 @@ fn is_ours(message: &Message, sms: &Sms) -> bool {
 }
 
 /// What a broken exchange means: before the request was on its way nothing was sent, afterwards nobody knows.
-fn lost(error: &reqwest::Error) -> ProviderError {
-    if error.is_connect() || error.is_builder() {
-        ProviderError::Transient { code: "connect".to_owned(), reason: error.to_string(), after: None }
+fn lost(error: reqwest::Error) -> ProviderError {
+    // Not the URL: a look-up's holds the number.
+    let (early, reason) = (error.is_connect() || error.is_builder(), error.without_url().to_string());
+    if early {
+        ProviderError::Transient { code: "connect".to_owned(), reason, after: None }
     } else {
-        ProviderError::Unknown { reason: error.to_string() }
+        ProviderError::Unknown { reason }
     }
 }
 
@@ -144,13 +144,14 @@ async fn refused(response: reqwest::Response) -> ProviderError {
         .map(Duration::from_secs);
     // An answer that is no JSON (a proxy's page) is judged by its status.
     let problem: Problem = response.json().await.unwrap_or_default();
-    judge(status, problem, after)
+    judge(status, &problem, after)
 }
 
-fn judge(status: StatusCode, problem: Problem, after: Option<Duration>) -> ProviderError {
+fn judge(status: StatusCode, problem: &Problem, after: Option<Duration>) -> ProviderError {
     let number = problem.code.unwrap_or_default();
     let code = if number == 0 { format!("http_{}", status.as_u16()) } else { format!("twilio_{number}") };
-    let reason = problem.message.unwrap_or_else(|| status.to_string());
+    // Not the provider's words: they repeat the number. The code says what they say.
+    let reason = status.to_string();
     let passes = TRANSIENT.contains(&number)
         || status == StatusCode::TOO_MANY_REQUESTS
         || status == StatusCode::REQUEST_TIMEOUT
@@ -184,7 +185,7 @@ mod tests {
 
     fn kind(status: u16, code: i64) -> &'static str {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::IM_A_TEAPOT);
-        match judge(status, Problem { code: Some(code), message: None }, None) {
+        match judge(status, &Problem { code: Some(code) }, None) {
             ProviderError::Transient { .. } => "transient",
             ProviderError::Permanent { .. } => "permanent",
             ProviderError::Unknown { .. } => "unknown",
