@@ -16,6 +16,7 @@ use civiclens_nats::subjects::{StreamKind, Subjects};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use sqlx::postgres::{PgPool, PgPoolOptions};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use super::stack::{self, OwnStack, Servers};
@@ -23,7 +24,10 @@ use super::twilio::{ACCOUNT, TOKEN, Twilio};
 use super::{Answer, Citizen};
 
 /// The longest anything may take.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How many stories are told at once, whatever the machine: the streams of each reserve disk of the NATS server.
+static STAGE: Semaphore = Semaphore::const_new(4);
 
 /// The service, and everything around it.
 pub(crate) struct TestApp {
@@ -58,6 +62,7 @@ pub(crate) fn story_on<'a>(stack: &OwnStack, told: impl AsyncFnOnce(&TestApp) + 
 /// Leaves nothing behind, however the story ends.
 async fn tell(servers: Servers, configure: impl FnOnce(&mut Settings), told: impl AsyncFnOnce(&TestApp)) {
     static COUNT: AtomicUsize = AtomicUsize::new(1);
+    let _turn = STAGE.acquire().await.unwrap();
     let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let admin = PgPoolOptions::new().max_connections(1).connect(&servers.database).await.unwrap();
     let create = format!("CREATE DATABASE {name} TEMPLATE {}", stack::TEMPLATE);
