@@ -1,108 +1,106 @@
-//! The folder: its lock, its layout, its passwords and ports.
+//! The data folder: its lock, its layout, and where everything is in it.
+//!
+//! ```text
+//! VERSION             the layout, a number
+//! lock                held while we run, with our process id in it
+//! passwords.json      only its owner can read it
+//! logs/               <server>.log of this run, <server>.log.1 of the run before
+//! run/                <server>.pid and <server>.port
+//! postgres/           the database; postgres.location says where it is when it cannot be here
+//! redis/  nats/       their configuration and data
+//! ```
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
-use std::net::TcpListener;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Error, Service, child};
+use super::service::Service;
+use super::{Error, files, run_as};
 
-/// The layout this program writes.
-const LAYOUT: &str = "1";
+/// The layout that is written and understood.
+const LAYOUT: u32 = 1;
 
-/// The folder, locked for as long as this lives.
+/// The folder, held for as long as this lives.
 #[derive(Debug)]
 pub(super) struct DataDir {
-    path: PathBuf,
+    root: PathBuf,
     _lock: File,
 }
 
 impl DataDir {
-    /// Opens or makes the folder, locks it, and ends servers that an earlier process left behind.
+    /// Makes the folder where there is none, and takes it. A folder of a newer layout is left as it is.
     pub(super) fn open(path: &Path) -> Result<Self, Error> {
-        fs::create_dir_all(path.join("logs")).map_err(Error::file(path))?;
-        let path = path.canonicalize().map_err(Error::file(path))?;
-        let lock = lock(&path)?;
-        let layout = path.join("VERSION");
-        match fs::read_to_string(&layout) {
-            Ok(text) if text.trim() == LAYOUT => {}
-            Ok(text) => {
-                let made_by = format!("a civiclens with folder layout {}", text.trim());
-                return Err(Error::OtherVersion { path, made_by, here: format!("layout {LAYOUT}") });
-            }
-            Err(_) => fs::write(&layout, LAYOUT).map_err(Error::file(layout))?,
+        // The user that runs the database for root must be able to pass through; what is inside is closed on its own.
+        let mode = if run_as::is_root()? { 0o711 } else { 0o700 };
+        files::make_folder(path, mode)?;
+        let root = path.canonicalize().map_err(Error::file(path))?;
+        let lock = lock(&root)?;
+        check_layout(&root)?;
+        let this = Self { root, _lock: lock };
+        for name in ["logs", "run", Service::Redis.key(), Service::Nats.key()] {
+            files::make_folder(&this.root.join(name), 0o700)?;
         }
-        let dir = Self { path, _lock: lock };
-        for service in Service::ALL {
-            child::end_leftover(&dir.pid_file(service));
-        }
-        Ok(dir)
+        Ok(this)
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// The folder itself, absolute.
+    pub(super) fn root(&self) -> &Path {
+        &self.root
     }
 
-    /// Where a server's log goes. The log of the last run is kept beside it.
-    pub(super) fn log(&self, service: Service) -> PathBuf {
-        self.path.join("logs").join(format!("{}.log", service.name()))
+    /// The folder of a server.
+    pub(super) fn of(&self, service: Service) -> PathBuf {
+        self.root.join(service.key())
     }
 
-    /// Where a server's process id is noted.
+    /// A log.
+    pub(super) fn log(&self, name: &str) -> PathBuf {
+        self.root.join("logs").join(name).with_added_extension("log")
+    }
+
+    /// Where the process of a server is noted.
     pub(super) fn pid_file(&self, service: Service) -> PathBuf {
-        self.path.join(format!("{}.pid", service.name()))
+        self.root.join("run").join(service.key()).with_added_extension("pid")
     }
 
-    /// The port of a server: that of the last run while it is free, so that URLs stay, else a new one.
-    pub(super) fn port(&self, service: Service) -> Result<u16, Error> {
-        let note = self.path.join(format!("{}.port", service.name()));
-        let last = fs::read_to_string(&note).ok().and_then(|text| text.trim().parse::<u16>().ok());
-        if let Some(port) = last.filter(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()) {
-            return Ok(port);
-        }
-        let free = TcpListener::bind(("127.0.0.1", 0)).and_then(|listener| listener.local_addr());
-        let port = free.map_err(Error::file(&note))?.port();
-        fs::write(&note, port.to_string()).map_err(Error::file(note))?;
-        Ok(port)
+    /// Where the port of a server is noted.
+    pub(super) fn port_file(&self, service: Service) -> PathBuf {
+        self.root.join("run").join(service.key()).with_added_extension("port")
     }
 
-    /// The password of a server: made once, readable by its owner only.
-    pub(super) fn password(&self, service: Service) -> Result<String, Error> {
-        let path = self.path.join(format!("{}.password", service.name()));
-        if let Ok(password) = fs::read_to_string(&path) {
-            return Ok(password);
-        }
-        let mut bytes = [0; 24];
-        aws_lc_rs::rand::fill(&mut bytes)
-            .map_err(|_| Error::file(&path)(std::io::Error::other("no random bytes from the system")))?;
-        let password = hex::encode(bytes);
-        write_private(&path, &password)?;
-        Ok(password)
+    /// The file of the passwords.
+    pub(super) fn passwords(&self) -> PathBuf {
+        self.root.join("passwords.json")
     }
 }
 
-/// Writes a file that only its owner can read.
-pub(super) fn write_private(path: &Path, text: &str) -> Result<(), Error> {
-    let open = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path);
-    open.and_then(|mut file| file.write_all(text.as_bytes())).map_err(Error::file(path))
-}
-
-/// Locks the folder. The lock ends with the process, however it ends.
-fn lock(path: &Path) -> Result<File, Error> {
-    let name = path.join("lock");
-    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&name);
-    let mut file = open.map_err(Error::file(&name))?;
+/// Takes the lock of a folder. The kernel lets go of it when the process ends, however it ends.
+pub(super) fn lock(folder: &Path) -> Result<File, Error> {
+    let path = folder.join("lock");
+    let open = OpenOptions::new().read(true).write(true).create(true).truncate(false).mode(0o600).open(&path);
+    let mut file = open.map_err(Error::file(&path))?;
     match file.try_lock() {
-        Ok(()) => {}
+        Ok(()) => {
+            let note = format!("{}\n", std::process::id());
+            file.set_len(0).and_then(|()| file.write_all(note.as_bytes())).map_err(Error::file(path))?;
+            Ok(file)
+        }
         Err(TryLockError::WouldBlock) => {
             let mut pid = String::new();
             let _ = file.read_to_string(&mut pid);
-            return Err(Error::InUse { path: path.to_owned(), pid: pid.trim().to_owned() });
+            Err(Error::InUse { path: folder.to_owned(), pid: pid.trim().to_owned() })
         }
-        Err(TryLockError::Error(source)) => return Err(Error::File { path: name, source }),
+        Err(TryLockError::Error(source)) => Err(Error::file(path)(source)),
     }
-    let note = file.set_len(0).and_then(|()| file.write_all(std::process::id().to_string().as_bytes()));
-    note.map_err(Error::file(name))?;
-    Ok(file)
+}
+
+fn check_layout(root: &Path) -> Result<(), Error> {
+    let path = root.join("VERSION");
+    let Some(text) = files::read(&path)? else { return files::write_private(&path, &format!("{LAYOUT}\n")) };
+    match text.trim().parse::<u32>() {
+        Ok(found) if found <= LAYOUT => Ok(()),
+        Ok(_) => Err(Error::NewerLayout { path: root.to_owned(), found: text.trim().to_owned(), known: LAYOUT }),
+        Err(_) => Err(Error::Damaged { path, what: "does not hold a number" }),
+    }
 }

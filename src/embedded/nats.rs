@@ -1,45 +1,42 @@
-//! The private NATS server, with `JetStream`.
+//! The private NATS, with `JetStream`.
 
-use std::fs;
+use std::ffi::OsString;
 
-use super::child::{Child, Plan, Spawner};
-use super::data_dir::{DataDir, write_private};
-use super::{Durability, Error, Options, Service};
+use super::server::{Answer, Server};
+use super::{Durability, Error, files};
 
-/// Starts it.
-pub(super) async fn launch(dir: &DataDir, options: &Options, spawner: &Spawner) -> Result<(Child, String), Error> {
-    let (server, _) = options.binaries.find_at_least("nats-server", "nats-server 2.11 or newer", "2.11")?;
-    let data = dir.path().join("nats");
-    fs::create_dir_all(&data).map_err(Error::file(&data))?;
-    let (port, password) = (dir.port(Service::Nats)?, dir.password(Service::Nats)?);
-    let sync = if options.durability == Durability::Durable { "always" } else { "\"10m\"" };
-    let config = data.join("nats.conf");
-    write_private(
-        &config,
-        &format!(
-            "listen: \"127.0.0.1:{port}\"\nserver_name: \"civiclens-dev\"\nmax_payload: 1MB\n\
-             authorization {{ user: civiclens, password: \"{password}\" }}\n\
-             jetstream {{ store_dir: \"{}\", max_mem: 256MB, max_file: 4GB, sync_interval: {sync} }}\n",
-            data.display()
-        ),
-    )?;
-    let plan = Plan {
-        name: Service::Nats.name(),
-        program: &server,
-        arguments: vec!["-c".to_owned(), config.display().to_string()],
-        user: None,
-        log: dir.log(Service::Nats),
-        pid_file: dir.pid_file(Service::Nats),
-        stop_signal: "TERM",
-    };
-    let address = format!("127.0.0.1:{port}");
-    let child = Child::spawn(plan, spawner)?.wait_until_ready(|| ready(address.clone(), password.clone())).await?;
-    Ok((child, format!("nats://civiclens:{password}@{address}")))
+/// The user.
+const NAME: &str = "civiclens";
+
+/// Writes its configuration, which holds the password. It works in its own folder and keeps its streams there. By itself
+/// it acknowledges what it has not written to disk yet; here that is only so where a crash may cost everything.
+pub(super) fn configure(server: &Server) -> Result<Vec<OsString>, Error> {
+    let sync = if server.durability == Durability::Durable { "always" } else { "\"2m\"" };
+    let Server { port, password, .. } = server;
+    let text = format!(
+        "listen: \"127.0.0.1:{port}\"\nserver_name: \"civiclens-dev\"\n\
+         authorization {{ user: \"{NAME}\", password: \"{password}\" }}\n\
+         jetstream {{ store_dir: \".\", sync_interval: {sync}, max_memory_store: 256MB, max_file_store: 10GB }}\n"
+    );
+    let path = server.folder.join("nats.conf");
+    files::write_private(&path, &text)?;
+    Ok(vec!["--config".into(), path.into_os_string()])
 }
 
-async fn ready(address: String, password: String) -> Result<(), String> {
-    let options = async_nats::ConnectOptions::new().user_and_password("civiclens".to_owned(), password);
-    let client = options.connect(address).await.map_err(|error| error.to_string())?;
-    let context = async_nats::jetstream::new(client);
-    context.query_account().await.map(|_| ()).map_err(|error| error.to_string())
+/// Whether `JetStream` answers.
+pub(super) async fn ask(server: &Server) -> Answer {
+    match account(server).await {
+        Ok(()) => Answer::Ready,
+        Err(why) if why.contains("authorization violation") => Answer::Never(why),
+        Err(why) => Answer::NotYet(why),
+    }
+}
+
+async fn account(server: &Server) -> Result<(), String> {
+    // The client takes its time over a server that is not there, and does not take a user from a URL.
+    tokio::net::TcpStream::connect(("127.0.0.1", server.port)).await.map_err(|error| error.to_string())?;
+    let options = async_nats::ConnectOptions::with_user_and_password(NAME.to_owned(), server.password.clone());
+    let client = options.connect(format!("127.0.0.1:{}", server.port)).await.map_err(|error| error.to_string())?;
+    let streams = async_nats::jetstream::new(client);
+    streams.query_account().await.map(|_| ()).map_err(|error| error.to_string())
 }
