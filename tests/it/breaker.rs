@@ -33,6 +33,9 @@ async fn a_block_of_numbers_whose_codes_nobody_enters_gets_no_more() {
         let refused = refused.refused(503, "otp_sending_paused");
         assert!(refused.number("retry-after") >= 1);
         app.citizen("99000 44010").requests_code().await.ok();
+        app.minutes_pass(80);
+        let back = async || (app.citizen("98765 44099").requests_code().await.status == 200).then_some(());
+        eventually("sending again", back).await;
     })
     .await;
 }

@@ -133,32 +133,3 @@ async fn behind_a_trusted_proxy_each_client_has_its_own_budget() {
     })
     .await;
 }
-
-#[actix::test]
-async fn sending_pauses_for_numbers_whose_codes_are_never_entered() {
-    let wary = |settings: &mut civiclens::config::Settings| {
-        settings.otp.breaker_min_sent = 3;
-        settings.otp.breaker_min_entered_percent = 50;
-        settings.rate_limit.otp_per_address.count = 100_000;
-    };
-    story_with(wary, async |app| {
-        let pumped = |number: u32| format!("98765 {:05}", 10_000 + number);
-        for number in 0..3 {
-            app.citizen(&pumped(number)).requests_code().await.ok();
-        }
-        app.minutes_pass(11);
-        let next = std::cell::Cell::new(100);
-        let pause = eventually("a pause", async || {
-            next.set(next.get() + 1);
-            let answer = app.citizen(&pumped(next.get())).requests_code().await;
-            (answer.status != 200).then_some(answer)
-        });
-        pause.await.refused(503, "otp_sending_paused");
-        // Other numbers are not held up.
-        app.citizen("70765 43210").requests_code().await.ok();
-        app.minutes_pass(80);
-        let back = async || (app.citizen(&pumped(90)).requests_code().await.status == 200).then_some(());
-        eventually("sending again", back).await;
-    })
-    .await;
-}
