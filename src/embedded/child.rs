@@ -77,7 +77,7 @@ impl Child {
     }
 
     fn gone<T>(self, outcome: io::Result<T>) -> Result<(), Error> {
-        outcome.map(|_| ()).map_err(|source| Error::System { what: "ending a server", source })?;
+        outcome.map(|_| ()).map_err(|reason| Error::System { what: "ending a server", reason })?;
         let _ = fs::remove_file(self.pid_file);
         Ok(())
     }

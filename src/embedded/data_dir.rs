@@ -91,7 +91,7 @@ pub(super) fn lock(folder: &Path) -> Result<File, Error> {
             let _ = file.read_to_string(&mut pid);
             Err(Error::InUse { path: folder.to_owned(), pid: pid.trim().to_owned() })
         }
-        Err(TryLockError::Error(source)) => Err(Error::file(path)(source)),
+        Err(TryLockError::Error(reason)) => Err(Error::file(path)(reason)),
     }
 }
 

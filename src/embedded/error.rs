@@ -8,6 +8,8 @@ use super::service::Service;
 use super::version::Version;
 
 /// Why the stack did not start or stop. Whatever it is, nothing in the data folder was destroyed.
+///
+/// Each sentence holds all there is to say: no error has a `source`, which would be printed a second time.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A server is not on this machine.
@@ -38,14 +40,14 @@ pub enum Error {
         found: Version,
     },
     /// A program of the base system is not on this machine.
-    #[error("{program} could not be run ({source}): install the Debian package {package}")]
+    #[error("{program} could not be run ({reason}): install the Debian package {package}")]
     MissingTool {
         /// The program.
         program: &'static str,
         /// The package it comes with.
         package: &'static str,
         /// Why it could not be run.
-        source: io::Error,
+        reason: io::Error,
     },
     /// Another process holds the data folder.
     #[error(
@@ -164,20 +166,20 @@ pub enum Error {
         pid: u32,
     },
     /// A file or folder could not be read or written.
-    #[error("{}: {source}{}", .path.display(), advice(.source))]
+    #[error("{}: {reason}{}", .path.display(), advice(.reason))]
     File {
         /// The file.
         path: PathBuf,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
     /// The system refused something that has no file.
-    #[error("{what} failed: {source}")]
+    #[error("{what} failed: {reason}")]
     System {
         /// What was tried.
         what: &'static str,
         /// What the system said.
-        source: io::Error,
+        reason: io::Error,
     },
 }
 
@@ -185,7 +187,7 @@ impl Error {
     /// Makes an error of what the system said about `path`.
     pub(super) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::File { path, source }
+        move |reason| Self::File { path, reason }
     }
 
     /// The end of the log that the error carries.
@@ -206,8 +208,8 @@ fn hint(tail: &str) -> &'static str {
     }
 }
 
-fn advice(source: &io::Error) -> &'static str {
-    match source.kind() {
+fn advice(reason: &io::Error) -> &'static str {
+    match reason.kind() {
         io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
             "; make it writable for this user, or name another folder with --data-dir"
         }

@@ -23,8 +23,8 @@ pub(super) fn write_private(path: &Path, text: &str) -> Result<(), Error> {
 pub(super) fn read(path: &Path) -> Result<Option<String>, Error> {
     match fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
-        Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(source) => Err(Error::file(path)(source)),
+        Err(reason) if reason.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(reason) => Err(Error::file(path)(reason)),
     }
 }
 
@@ -37,6 +37,6 @@ pub(super) fn make_folder(path: &Path, mode: u32) -> Result<(), Error> {
 pub(super) fn random<const N: usize>() -> Result<[u8; N], Error> {
     let mut bytes = [0; N];
     let filled = aws_lc_rs::rand::fill(&mut bytes);
-    filled.map_err(|_| Error::System { what: "drawing random bytes", source: io::ErrorKind::Other.into() })?;
+    filled.map_err(|_| Error::System { what: "drawing random bytes", reason: io::ErrorKind::Other.into() })?;
     Ok(bytes)
 }

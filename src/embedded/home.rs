@@ -81,8 +81,8 @@ fn made_by(data: &Path) -> Result<Option<u32>, Error> {
 fn is_empty(folder: &Path) -> Result<bool, Error> {
     match fs::read_dir(folder) {
         Ok(mut entries) => Ok(entries.next().is_none()),
-        Err(source) if source.kind() == std::io::ErrorKind::NotFound => Ok(true),
-        Err(source) => Err(Error::file(folder)(source)),
+        Err(reason) if reason.kind() == std::io::ErrorKind::NotFound => Ok(true),
+        Err(reason) => Err(Error::file(folder)(reason)),
     }
 }
 

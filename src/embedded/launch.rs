@@ -78,13 +78,13 @@ impl Spawner {
             }
         };
         let thread = thread::Builder::new().name("embedded-servers".to_owned()).spawn(work);
-        thread.map_err(|source| Error::System { what: "starting a thread", source })?;
+        thread.map_err(|reason| Error::System { what: "starting a thread", reason })?;
         Ok(Self { jobs })
     }
 
     /// Starts a process.
     pub(super) async fn spawn(&self, launch: Launch) -> Result<Child, Error> {
-        let missing = |source| Error::MissingTool { program: "setpriv", package: "util-linux", source };
+        let missing = |reason| Error::MissingTool { program: "setpriv", package: "util-linux", reason };
         let gone = || missing(io::ErrorKind::BrokenPipe.into());
         let (answer, spawned) = oneshot::channel();
         self.jobs.send((launch.command()?, answer)).map_err(|_| gone())?;

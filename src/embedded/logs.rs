@@ -15,7 +15,7 @@ const BYTES: u64 = 8 * 1024;
 /// Puts the log of the last run aside, over that of the run before.
 pub(super) fn rotate(path: &Path) -> Result<(), Error> {
     match fs::rename(path, path.with_added_extension("1")) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(Error::file(path)(source)),
+        Err(reason) if reason.kind() != io::ErrorKind::NotFound => Err(Error::file(path)(reason)),
         _ => Ok(()),
     }
 }

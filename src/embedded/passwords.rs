@@ -28,8 +28,8 @@ impl Passwords {
             None if database_exists => Err(damaged("is gone, and with it the password of the database")),
             None => {
                 let passwords = Self::random()?;
-                let source = |error: serde_json::Error| Error::file(path)(error.into());
-                files::write_private(path, &serde_json::to_string_pretty(&passwords).map_err(source)?)?;
+                let reason = |error: serde_json::Error| Error::file(path)(error.into());
+                files::write_private(path, &serde_json::to_string_pretty(&passwords).map_err(reason)?)?;
                 Ok(passwords)
             }
         }

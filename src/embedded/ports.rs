@@ -23,7 +23,7 @@ pub(super) fn choose(last: Option<u16>, taken: &[u16]) -> Result<u16, Error> {
             return Ok(port);
         }
     }
-    Err(Error::System { what: "finding a free port on 127.0.0.1", source: io::ErrorKind::AddrInUse.into() })
+    Err(Error::System { what: "finding a free port on 127.0.0.1", reason: io::ErrorKind::AddrInUse.into() })
 }
 
 fn is_free(port: u16) -> bool {

@@ -100,7 +100,7 @@ impl Making<'_> {
             Ok(ended) => ended,
             Err(_) => process.kill().await.and(Err(slow())),
         };
-        let status = ended.map_err(|source| Error::System { what: "making the database", source })?;
+        let status = ended.map_err(|reason| Error::System { what: "making the database", reason })?;
         let tail = logs::tail(&self.log, start);
         // Without clients, the server goes on after an error and ends well.
         if status.success() && !tail.contains("ERROR:") {
