@@ -9,15 +9,15 @@ setup: ## Installs PostgreSQL, Redis and the NATS server where they are missing
 	@scripts/setup
 
 run: setup ## Builds and starts everything: make run ARGS="--listen 127.0.0.1:9000"
-	@cargo build --quiet
-	@exec target/debug/civiclens dev $(ARGS)
+	@cargo build --bin civiclens
+	@exec "$${CARGO_TARGET_DIR:-target}/debug/civiclens" dev $(ARGS)
 
 test: setup ## Runs every test
 	cargo test --workspace
 
 bench: setup ## Measures what a request costs, in release
 	cargo build --release --workspace
-	target/release/civiclens-bench
+	"$${CARGO_TARGET_DIR:-target}/release/civiclens-bench"
 
 check: ## Runs what CI runs
 	@.ci/run
