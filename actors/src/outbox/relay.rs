@@ -19,6 +19,10 @@ use crate::store::{self, Db};
 const LANES: i64 = 8;
 /// How long the relay waits when nothing wakes it.
 const POLL: Duration = Duration::from_secs(1);
+/// How long it lets messages gather after a pass that found some. The first of them leaves at once.
+const GATHER: Duration = Duration::from_millis(25);
+/// A pass of this size (the batch) was full: there is more.
+const FULL: usize = 512;
 /// How long it waits after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// How often published messages are cleaned up and the lag is measured.
@@ -120,15 +124,21 @@ impl Relay {
             }
             let pause = match self.step().await {
                 Ok(0) => POLL,
-                Ok(_) => Duration::ZERO,
+                Ok(left) if left >= FULL && !stop.is_cancelled() => continue,
+                Ok(_) => {
+                    // Under load a pass for every commit would cost more than the commits: let some gather.
+                    tokio::select! {
+                        () = stop.cancelled() => return,
+                        () = tokio::time::sleep(GATHER) => {}
+                        _ = housekeeping.tick() => self.housekeep().await,
+                    }
+                    continue;
+                }
                 Err(error) => {
                     tracing::debug!(%error, "the outbox waits");
                     AFTER_FAILURE
                 }
             };
-            if pause.is_zero() && !stop.is_cancelled() {
-                continue;
-            }
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
