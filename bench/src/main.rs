@@ -98,6 +98,7 @@ fn environment(stack: &Stack) -> Vec<(String, String)> {
         ("NATS__URL", stack.nats_url()),
         ("OTP__EXPOSE_CODES", "true"),
         ("TOKEN__SECRET", "token-secret-of-the-benchmark-only-0123456789"),
+        ("CSRF__SECRET", "csrf-secret-of-the-benchmark-only-0123456789"),
         ("OTP__SECRET", "code-secret-of-the-benchmark-only-0123456789"),
         ("SECRETS__PASSWORD_PEPPER", "pepper-of-the-benchmark-only-0123456789"),
         ("SECRETS__SEALING_KEY", "8f1d3b5a7c9e02468ace13579bdf0f2e4d6c8ba9173f5d7b9e0c2a4866f1e3d5"),

@@ -27,6 +27,8 @@ const ADMIN_PHONE: &str = "+919876500001";
 struct Kept {
     token_secret: String,
     otp_secret: String,
+    #[serde(default)]
+    csrf_secret: String,
     sealing_key: String,
     password_pepper: String,
     admin_password: String,
@@ -138,21 +140,28 @@ fn fill(settings: &mut Settings, kept: &Kept, stack: &Stack) {
     };
     or(&mut settings.token.secret, &kept.token_secret);
     or(&mut settings.otp.secret, &kept.otp_secret);
+    or(&mut settings.csrf.secret, &kept.csrf_secret);
     or(&mut settings.secrets.sealing_key, &kept.sealing_key);
     or(&mut settings.secrets.password_pepper, &kept.password_pepper);
 }
 
-/// The secrets of the last start, or new ones.
+/// The secrets of the last start, or new ones. A folder of an earlier version lacks some: they are made and kept, too.
 fn kept(path: &Path) -> anyhow::Result<Kept> {
-    if path.exists() {
-        let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
-        return serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()));
-    }
     let entropy = SystemEntropy::default();
     let token = || opaque_token(&entropy).map(|token| token.expose().to_owned());
+    if path.exists() {
+        let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
+        let mut kept: Kept = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
+        if kept.csrf_secret.is_empty() {
+            kept.csrf_secret = token()?;
+            write_private(path, &serde_json::to_string_pretty(&kept)?)?;
+        }
+        return Ok(kept);
+    }
     let kept = Kept {
         token_secret: token()?,
         otp_secret: token()?,
+        csrf_secret: token()?,
         sealing_key: hex::encode(entropy::bytes::<32>(&entropy)?),
         password_pepper: token()?,
         admin_password: format!("Dev-{}", token()?.chars().take(16).collect::<String>()),

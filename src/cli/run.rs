@@ -41,8 +41,16 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         }
         Command::Dev { data_dir, listen } => {
             // What `dev` starts itself it also fills in, so the settings are judged there and not here.
-            let mut settings = load_from_process(file.clone())?.parsed()?;
+            let loaded = load_from_process(file.clone())?;
+            let given = |key: &str| loaded.origins.contains_key(key);
+            let (second_factor, secure) = (given("two_factor.enforced_roles"), given("cookie.secure"));
+            let mut settings = loaded.parsed()?;
             settings.environment = Environment::Development;
+            if !second_factor {
+                settings.two_factor.enforced_roles.clear();
+            }
+            // The API listens without TLS here.
+            settings.cookie.secure &= secure;
             settings.server.listen = listen.unwrap_or(settings.server.listen);
             start_logs(&Log { format: Format::Pretty, ..settings.log.clone() })?;
             block_on(app::dev(settings, data_dir))

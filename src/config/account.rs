@@ -1,22 +1,41 @@
-//! `[account]`: when an account locks.
+//! `[account]`: when an account locks, and what its password must be.
 
 use serde::{Deserialize, Serialize};
 
 use super::Checks;
 
-/// When an account locks.
+/// What a password must be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PasswordPolicy {
+    /// 8 to 128 characters with an upper-case letter and a digit, not on the list of common ones.
+    Composition,
+    /// Length and list only, as NIST SP 800-63B-4 asks: 15 to 128 characters, 8 where a second factor is enforced.
+    Length,
+}
+
+/// When an account locks, and what its password must be.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Account {
     /// Failed logins after which an account locks.
     pub max_login_attempts: u32,
-    /// How long it stays locked.
+    /// How long it stays locked. Each lock that follows within a day is twice as long as the one before.
     pub lockout_minutes: u32,
+    /// The longest that a lock grows to.
+    pub lockout_max_minutes: u32,
+    /// What a password must be.
+    pub password_policy: PasswordPolicy,
 }
 
 impl Default for Account {
     fn default() -> Self {
-        Self { max_login_attempts: 5, lockout_minutes: 30 }
+        Self {
+            max_login_attempts: 5,
+            lockout_minutes: 30,
+            lockout_max_minutes: 24 * 60,
+            password_policy: PasswordPolicy::Composition,
+        }
     }
 }
 
@@ -24,5 +43,7 @@ impl Account {
     pub(super) fn check(&self, checks: &mut Checks) {
         checks.require("account.max_login_attempts", self.max_login_attempts > 0, "must be at least 1");
         checks.require("account.lockout_minutes", self.lockout_minutes > 0, "must be at least 1");
+        let grows = (self.lockout_minutes..=7 * 24 * 60).contains(&self.lockout_max_minutes);
+        checks.require("account.lockout_max_minutes", grows, "must be between account.lockout_minutes and 10080");
     }
 }

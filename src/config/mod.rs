@@ -4,40 +4,50 @@
 //! they find, not only the first.
 
 mod account;
+mod browser;
 mod check;
 mod database;
+mod email;
 mod human;
 mod load;
 mod log;
 mod nats;
 mod otp;
+mod password;
 mod problem;
 mod rate_limit;
 mod redis;
 mod report;
 mod secrets;
 mod server;
+mod session;
 mod sms;
 #[cfg(test)]
 mod tests;
 mod token;
 mod tree;
+mod two_factor;
 
-pub use self::account::Account;
+pub use self::account::{Account, PasswordPolicy};
+pub use self::browser::{Cookie, Csrf, SameSite};
 pub use self::check::Checks;
 pub use self::database::Database;
+pub use self::email::Email;
 pub use self::load::{Loaded, Sources, load, load_from_process};
 pub use self::log::{Format, Log};
 pub use self::nats::{Nats, Outbox};
 pub use self::otp::Otp;
+pub use self::password::Password;
 pub use self::problem::{Problem, Problems};
 pub use self::rate_limit::RateLimit;
 pub use self::redis::Redis;
 pub use self::report::in_force;
 pub use self::secrets::Secrets;
 pub use self::server::Server;
+pub use self::session::Session;
 pub use self::sms::Sms;
-pub use self::token::Token;
+pub use self::token::{Algorithm, Token};
+pub use self::two_factor::TwoFactor;
 
 use serde::{Deserialize, Serialize};
 
@@ -74,10 +84,22 @@ pub struct Settings {
     pub otp: Otp,
     /// How often something may be asked for.
     pub rate_limit: RateLimit,
-    /// When an account locks.
+    /// When an account locks, and what a password must be.
     pub account: Account,
+    /// What hashing a password costs.
+    pub password: Password,
+    /// How long a session goes on.
+    pub session: Session,
+    /// Who needs a second factor.
+    pub two_factor: TwoFactor,
+    /// The cookies of browsers.
+    pub cookie: Cookie,
+    /// The guard of requests that come with cookies.
+    pub csrf: Csrf,
     /// Who carries text messages.
     pub sms: Sms,
+    /// Who carries electronic mail.
+    pub email: Email,
     /// Keys that belong to no single component.
     pub secrets: Secrets,
     /// What is written about the work.
@@ -91,6 +113,8 @@ pub(crate) const SECRET_KEYS: &[&str] = &[
     "nats.url",
     "token.secret",
     "otp.secret",
+    "csrf.secret",
+    "email.smtp_url",
     "sms.api_key",
     "sms.api_secret",
     "secrets.sealing_key",
@@ -115,11 +139,20 @@ impl Settings {
         self.otp.check(&mut checks, production);
         self.rate_limit.check(&mut checks);
         self.account.check(&mut checks);
+        self.password.check(&mut checks, production);
+        self.session.check(&mut checks);
+        self.two_factor.check(&mut checks);
+        self.cookie.check(&mut checks, production);
+        self.csrf.check(&mut checks);
         self.sms.check(&mut checks, production);
+        self.email.check(&mut checks, production);
         self.secrets.check(&mut checks);
         self.log.check(&mut checks);
-        let shared = !self.token.secret.is_empty() && self.token.secret.expose() == self.otp.secret.expose();
-        checks.require("otp.secret", !shared, "must not be the same as token.secret");
+        let token = &self.token.secret;
+        for (key, secret) in [("otp.secret", &self.otp.secret), ("csrf.secret", &self.csrf.secret)] {
+            let shared = !token.is_empty() && token.expose() == secret.expose();
+            checks.require(key, !shared, "must not be the same as token.secret");
+        }
         checks.into_problems()
     }
 }

@@ -17,18 +17,40 @@ pub struct RateLimit {
     /// address, so a narrow limit would lock whole towns out. It only stops a single machine from walking through
     /// the numbering plan.
     pub otp_per_address: Rate,
+    /// Failed logins of one phone.
+    pub login: Rate,
+    /// Failed logins from one network address.
+    pub login_per_address: Rate,
+    /// Requests to reset the password of one phone or e-mail.
+    pub password_reset: Rate,
+    /// Requests to reset a password from one network address.
+    pub password_reset_per_address: Rate,
 }
 
 impl Default for RateLimit {
     fn default() -> Self {
-        let hour = Duration::from_hours(1);
-        Self { otp: Rate { count: 3, window: hour }, otp_per_address: Rate { count: 300, window: hour } }
+        let (hour, quarter) = (Duration::from_hours(1), Duration::from_mins(15));
+        Self {
+            otp: Rate { count: 3, window: hour },
+            otp_per_address: Rate { count: 300, window: hour },
+            login: Rate { count: 5, window: quarter },
+            login_per_address: Rate { count: 100, window: quarter },
+            password_reset: Rate { count: 3, window: hour },
+            password_reset_per_address: Rate { count: 30, window: hour },
+        }
     }
 }
 
 impl RateLimit {
     pub(super) fn check(&self, checks: &mut Checks) {
-        for (key, rate) in [("rate_limit.otp", &self.otp), ("rate_limit.otp_per_address", &self.otp_per_address)] {
+        for (key, rate) in [
+            ("rate_limit.otp", &self.otp),
+            ("rate_limit.otp_per_address", &self.otp_per_address),
+            ("rate_limit.login", &self.login),
+            ("rate_limit.login_per_address", &self.login_per_address),
+            ("rate_limit.password_reset", &self.password_reset),
+            ("rate_limit.password_reset_per_address", &self.password_reset_per_address),
+        ] {
             checks.require(key, rate.count > 0 && !rate.window.is_zero(), "must allow at least one");
         }
     }

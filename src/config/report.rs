@@ -28,6 +28,8 @@ fn shown(settings: &Settings, key: &str) -> &'static str {
         "nats.url" => &settings.nats.url,
         "token.secret" => &settings.token.secret,
         "otp.secret" => &settings.otp.secret,
+        "csrf.secret" => &settings.csrf.secret,
+        "email.smtp_url" => &settings.email.smtp_url,
         "sms.api_key" => &settings.sms.api_key,
         "sms.api_secret" => &settings.sms.api_secret,
         "secrets.sealing_key" => &settings.secrets.sealing_key,

@@ -16,6 +16,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Where `/metrics` and `/docs` listen; beside the API when none is given.
     pub operator_listen: Option<SocketAddr>,
+    /// Where people reach the service, such as `https://id.civiclens.example`: links in messages start with it.
+    pub public_url: Option<url::Url>,
     /// Threads that answer requests; one for each core when none is given.
     pub workers: Option<usize>,
     /// After this long a request is answered 408.
@@ -36,6 +38,7 @@ impl Default for Server {
         Self {
             listen: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 8080),
             operator_listen: None,
+            public_url: None,
             workers: None,
             request_timeout: Duration::from_secs(15),
             body_limit_bytes: 65_536,
@@ -60,6 +63,10 @@ impl Server {
             self.operator_listen != Some(self.listen) || self.listen.port() == 0,
             "must differ from server.listen",
         );
+        if let Some(url) = &self.public_url {
+            let fits = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
+            checks.require("server.public_url", fits, "must be an address that starts with https:// or http://");
+        }
         for origin in &self.cors_origins {
             let well_formed = url::Url::parse(origin)
                 .is_ok_and(|url| url.origin().is_tuple() && url.origin().ascii_serialization() == *origin);

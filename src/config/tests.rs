@@ -92,13 +92,14 @@ fn production_refuses_what_only_helps_development() {
     let file = format!(
         "[database]\nurl=\"postgres://u@h/d\"\n[redis]\nurl=\"redis://h\"\n[nats]\nurl=\"nats://h:4222\"\n\
          [token]\nsecret=\"{LONG}t\"\n[otp]\nsecret=\"{LONG}o\"\nexpose_codes=true\n\
-         [secrets]\npassword_pepper=\"{LONG}p\"\nsealing_key=\"{}01\"",
+         [csrf]\nsecret=\"{LONG}c\"\n[secrets]\npassword_pepper=\"{LONG}p\"\nsealing_key=\"{}01\"",
         "ab".repeat(31)
     );
     let found = lines(&loaded(&file, &[]).all_problems());
-    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found.len(), 3, "{found:?}");
     assert!(found[0].contains("otp.expose_codes"));
     assert!(found[1].contains("sms.provider"));
+    assert!(found[2].contains("email.provider"));
     assert!(loaded(&file, &[("CIVICLENS__ENVIRONMENT", "development")]).all_problems().is_empty());
 }
 

@@ -5,11 +5,25 @@ use serde::{Deserialize, Serialize};
 
 use super::Checks;
 
+/// How access tokens are signed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Algorithm {
+    /// With a secret: only who knows it can verify. For a single service.
+    HS256,
+    /// With Ed25519; others verify with the published key.
+    #[serde(rename = "EdDSA")]
+    EdDsa,
+    /// With ECDSA on P-256; others verify with the published key.
+    ES256,
+}
+
 /// Access and refresh tokens.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Token {
-    /// Signs access tokens.
+    /// How access tokens are signed.
+    pub algorithm: Algorithm,
+    /// Signs access tokens with HS256 until a key of its own is made, and keys the hashes of opaque tokens.
     pub secret: Secret,
     /// `iss` of a token.
     pub issuer: String,
@@ -26,6 +40,7 @@ pub struct Token {
 impl Default for Token {
     fn default() -> Self {
         Self {
+            algorithm: Algorithm::HS256,
             secret: Secret::from(String::new()),
             issuer: "civiclens".to_owned(),
             audience: "civiclens".to_owned(),

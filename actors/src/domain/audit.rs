@@ -22,6 +22,52 @@ pub enum Action {
     LoggedOut,
     /// An administrator was created from the command line.
     AdminCreated,
+    /// An officer, administrator or auditor was created by an administrator.
+    OfficerCreated,
+    /// Somebody asked for an account with a password; it waits for its phone to be verified.
+    SignupStarted,
+    /// A session was ended by its owner, from another one.
+    SessionRevoked,
+    /// All sessions of somebody, or all but one, were ended.
+    SessionsRevoked,
+    /// A session ended because there were too many, or nothing was done with it.
+    SessionEnded,
+    /// A refresh token came whose successor was used: the session was ended.
+    RefreshReused,
+    /// An account refuses logins for a while.
+    AccountLocked,
+    /// An administrator ended a lock.
+    AccountUnlocked,
+    /// Somebody asked to reset a password.
+    PasswordResetRequested,
+    /// A password was reset.
+    PasswordReset,
+    /// A password was reset with a token that is not valid.
+    PasswordResetFailed,
+    /// A password was changed by its owner.
+    PasswordChanged,
+    /// A password was given again, rightly.
+    PasswordVerified,
+    /// A password was given again, wrongly.
+    PasswordRefused,
+    /// A password's hash was renewed under the present scheme.
+    PasswordRehashed,
+    /// A second factor is being set up.
+    TwoFactorEnrolmentStarted,
+    /// A second factor was set up.
+    TwoFactorEnabled,
+    /// The second factor was turned off.
+    TwoFactorDisabled,
+    /// A second factor was wrong.
+    SecondFactorFailed,
+    /// New backup codes replaced the old ones.
+    BackupCodesRenewed,
+    /// A backup code was used.
+    BackupCodeUsed,
+    /// A known user was refused what they may not do.
+    AccessDenied,
+    /// A signing key was added or given an end.
+    SigningKeyRotated,
 }
 
 impl Action {
@@ -34,6 +80,29 @@ impl Action {
             Self::SecondStepRequired => "auth.second_step_required",
             Self::LoggedOut => "auth.logged_out",
             Self::AdminCreated => "admin.created",
+            Self::OfficerCreated => "officer.created",
+            Self::SignupStarted => "auth.signup_started",
+            Self::SessionRevoked => "session.revoked",
+            Self::SessionsRevoked => "session.all_revoked",
+            Self::SessionEnded => "session.ended",
+            Self::RefreshReused => "auth.refresh_reused",
+            Self::AccountLocked => "auth.account_locked",
+            Self::AccountUnlocked => "auth.account_unlocked",
+            Self::PasswordResetRequested => "password.reset_requested",
+            Self::PasswordReset => "password.reset",
+            Self::PasswordResetFailed => "password.reset_failed",
+            Self::PasswordChanged => "password.changed",
+            Self::PasswordVerified => "password.verified",
+            Self::PasswordRefused => "password.refused",
+            Self::PasswordRehashed => "password.rehashed",
+            Self::TwoFactorEnrolmentStarted => "two_factor.enrolment_started",
+            Self::TwoFactorEnabled => "two_factor.enabled",
+            Self::TwoFactorDisabled => "two_factor.disabled",
+            Self::SecondFactorFailed => "two_factor.failed",
+            Self::BackupCodesRenewed => "two_factor.backup_codes_renewed",
+            Self::BackupCodeUsed => "two_factor.backup_code_used",
+            Self::AccessDenied => "auth.denied",
+            Self::SigningKeyRotated => "signing_key.rotated",
         }
     }
 }

@@ -37,6 +37,30 @@ codes! {
     Unauthenticated = "unauthenticated", 401, "Sign in first";
     /// The one-time code is wrong, expired, spent, exhausted or was never issued.
     OtpInvalid = "otp_invalid", 401, "The code is not valid";
+    /// Phone and password do not belong together, or there is no such account.
+    CredentialsInvalid = "credentials_invalid", 401, "The phone or the password is wrong";
+    /// The refresh token is wrong, expired, used, or its session has ended.
+    RefreshTokenInvalid = "refresh_token_invalid", 401, "The refresh token is not valid";
+    /// The second step's token is wrong or expired, or was used.
+    MfaTokenInvalid = "mfa_token_invalid", 401, "Start signing in again";
+    /// The second factor is wrong or was used before.
+    SecondFactorInvalid = "second_factor_invalid", 401, "The second factor is not valid";
+    /// The reset token is wrong, expired or used.
+    ResetTokenInvalid = "reset_token_invalid", 401, "The reset token is not valid";
+    /// This needs a more recent proof of who is asking.
+    StepUpRequired = "step_up_required", 401, "Confirm that it is you";
+    /// The password that goes with this account is another one.
+    PasswordWrong = "password_wrong", 403, "The password is wrong";
+    /// A request that came with cookies lacks the token of its session.
+    CsrfInvalid = "csrf_invalid", 403, "The CSRF token is missing or wrong";
+    /// A browser sent this from a page that may not.
+    OriginNotAllowed = "origin_not_allowed", 403, "Not from this page";
+    /// This role must have a second factor.
+    TwoFactorEnforced = "two_factor_enforced", 403, "The second factor cannot be turned off";
+    /// The second factor is turned off for the whole service.
+    TwoFactorDisabled = "two_factor_disabled", 403, "The second factor is not available";
+    /// This account does not belong at this portal.
+    WrongPortal = "wrong_portal", 403, "This account signs in elsewhere";
     /// The caller is known but may not do this.
     Forbidden = "forbidden", 403, "Not allowed";
     /// The account is suspended.
@@ -59,6 +83,8 @@ codes! {
     RateLimited = "rate_limited", 429, "Too many requests";
     /// Too many wrong codes were entered for this account.
     OtpAttemptsExceeded = "otp_attempts_exceeded", 429, "Too many wrong codes";
+    /// Too many failed logins: the account refuses them for a while.
+    AccountLocked = "account_locked", 429, "The account is locked";
     /// Something went wrong inside.
     Internal = "internal", 500, "Something went wrong";
     /// A part this request needs cannot be reached.

@@ -55,6 +55,9 @@ pub struct Principal {
     pub amr: Vec<String>,
     /// When the user last proved who they are.
     pub auth_time: DateTime<Utc>,
+    /// The user's token epoch at the time of issue: a role change, a suspension or a new password begins another one,
+    /// and tokens of earlier epochs open nothing.
+    pub token_epoch: i32,
     /// When the token expires.
     pub expires_at: DateTime<Utc>,
 }

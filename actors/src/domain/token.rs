@@ -38,6 +38,9 @@ pub struct Claims {
     pub auth_time: i64,
     /// Authentication methods (RFC 8176).
     pub amr: Vec<String>,
+    /// The user's token epoch ([`Principal::token_epoch`]).
+    #[serde(default)]
+    pub ver: i32,
 }
 
 /// How tokens are made.
@@ -116,6 +119,7 @@ impl Tokens {
             exp: principal.expires_at.timestamp(),
             auth_time: principal.auth_time.timestamp(),
             amr: principal.amr.clone(),
+            ver: principal.token_epoch,
         };
         jsonwebtoken::encode(&self.header, &claims, &self.signing).map(Secret::from).map_err(TokenError::Signing)
     }
@@ -137,6 +141,7 @@ impl Tokens {
             session_id: SessionId::from(claims.sid),
             amr: claims.amr,
             auth_time: time(claims.auth_time)?,
+            token_epoch: claims.ver,
             expires_at: time(claims.exp)?,
         })
     }
@@ -182,6 +187,7 @@ mod tests {
             session_id: 9.into(),
             amr: vec!["otp".into(), "sms".into()],
             auth_time: now(),
+            token_epoch: 0,
             expires_at: now() + Duration::hours(24),
         }
     }

@@ -170,6 +170,7 @@ impl Service {
             session_id,
             amr,
             auth_time: now,
+            token_epoch: 0,
             expires_at: now + access_life,
         };
         let jti = entropy::uuid_v7(now, &**entropy)?.simple().to_string();

@@ -95,6 +95,7 @@ fn settings(servers: &Servers, name: &str, twilio: &str) -> Settings {
     settings.token.secret = Secret::from("token-secret-of-the-tests-0123456789abcdef");
     settings.otp.secret = Secret::from("otp-secret-of-the-tests-9876543210fedcba");
     settings.otp.webotp_domain = Some("app.civiclens.example".to_owned());
+    settings.csrf.secret = Secret::from("csrf-secret-of-the-tests-abcdef0123456789");
     settings.secrets.sealing_key = Secret::from("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
     settings.secrets.password_pepper = Secret::from("pepper-of-the-tests-0123456789abcdefghij");
     settings.sms.provider = String::from("twilio");
@@ -102,6 +103,9 @@ fn settings(servers: &Servers, name: &str, twilio: &str) -> Settings {
     settings.sms.api_secret = Secret::from(TOKEN);
     settings.sms.from = Some("+15005550006".to_owned());
     settings.sms.base_url = Some(twilio.to_owned());
+    settings.email.provider = String::from("smtp");
+    settings.email.smtp_url = Secret::from("smtp://127.0.0.1:1");
+    settings.email.from = Some("CivicLens <no-reply@civiclens.example>".to_owned());
     settings
 }
 
