@@ -16,3 +16,4 @@ pub mod principal;
 pub mod role;
 pub mod secret;
 pub mod token;
+pub mod totp;
