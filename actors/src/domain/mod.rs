@@ -1,6 +1,7 @@
 //! Pure rules and types: no I/O, no async, no clock of its own. Everything here can be tested exhaustively.
 
 pub mod audit;
+pub mod backup_code;
 pub mod breaker;
 pub mod client;
 pub mod clock;
