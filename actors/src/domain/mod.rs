@@ -15,6 +15,7 @@ pub mod password;
 pub mod phone;
 pub mod principal;
 pub mod role;
+pub mod second_step;
 pub mod secret;
 pub mod token;
 pub mod totp;
