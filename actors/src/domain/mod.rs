@@ -14,6 +14,7 @@ pub mod otp;
 pub mod password;
 pub mod phone;
 pub mod principal;
+pub mod refresh;
 pub mod role;
 pub mod second_step;
 pub mod secret;
