@@ -10,6 +10,7 @@ pub mod entropy;
 pub mod keys;
 pub mod language;
 pub mod limit;
+pub mod lockout;
 pub mod otp;
 pub mod password;
 pub mod phone;
