@@ -6,6 +6,7 @@ pub mod breaker;
 pub mod client;
 pub mod clock;
 pub mod code;
+pub mod device_name;
 pub mod entropy;
 pub mod keys;
 pub mod language;
