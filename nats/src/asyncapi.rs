@@ -7,10 +7,10 @@ mod streams;
 
 use serde_json::{Map, Value, json};
 
-use crate::broadcast::RevocationV1;
+use crate::broadcast::{RevocationV1, RevocationV2};
 use crate::dead_letter::{self, DeadLetter};
 use crate::envelope::{CONTENT_TYPE, Envelope, SOURCE, type_of};
-use crate::events::{security, session, user};
+use crate::events::{officer, security, session, user};
 use crate::jobs::sms::SmsJobV1;
 use crate::publish::{CONTENT_TYPE_HEADER, MESSAGE_ID, REQUEST_ID};
 use crate::schema::{object, optional, text, time};
@@ -18,7 +18,7 @@ use crate::subjects::{Channel, StreamKind, Subjects};
 use crate::wire::Described;
 
 /// The version of the contract: the minor number grows with every new message.
-const VERSION: &str = "1.0.0";
+const VERSION: &str = "1.1.0";
 
 /// Collects the parts of the document.
 #[derive(Default)]
@@ -34,14 +34,21 @@ pub fn document() -> Value {
     let subjects = Subjects::default();
     let mut made = Document::default();
     made.event::<user::RegisteredV1>(&subjects);
+    made.event::<officer::CreatedV1>(&subjects);
     made.event::<session::OpenedV1>(&subjects);
     made.event::<session::RevokedV1>(&subjects);
     made.event::<security::LoginFailedV1>(&subjects);
     made.event::<security::AccountLockedV1>(&subjects);
+    made.event::<security::RefreshReusedV1>(&subjects);
+    made.event::<security::TwoFactorChangedV1>(&subjects);
+    made.event::<security::PasswordChangedV1>(&subjects);
+    made.event::<security::NewDeviceV1>(&subjects);
     made.message::<SmsJobV1>(&subjects.notify(Channel::Sms), Some(StreamKind::Notify), &subjects);
     made.operation::<SmsJobV1>("receive");
     made.message::<RevocationV1>(&subjects.broadcast_revocation(), None, &subjects);
     made.operation::<RevocationV1>("receive");
+    made.message::<RevocationV2>(&subjects.broadcast_revocation(), None, &subjects);
+    made.operation::<RevocationV2>("receive");
     made.dead_letters(&subjects);
     json!({
         "asyncapi": "3.0.0",
@@ -74,25 +81,34 @@ impl Document {
         self.schemas.insert(key.clone(), T::schema());
         self.messages.insert(key.clone(), message::<T>(&key));
         self.channel(&channel, subject, &key, stream, subjects);
-        self.operations.insert(format!("send{}", capital(&channel)), operation("send", &channel, &key, T::SUMMARY));
+        self.operate("send", &channel, &key, T::SUMMARY);
     }
 
     /// A second operation on a message: this service is also among those that receive it.
     fn operation<T: Described>(&mut self, action: &str) {
         let channel = channel_key(T::NAME);
         let key = format!("{channel}V{}", T::VERSION);
-        self.operations.insert(format!("{action}{}", capital(&channel)), operation(action, &channel, &key, T::SUMMARY));
+        self.operate(action, &channel, &key, T::SUMMARY);
     }
 
+    /// A message on a channel, beside its other versions.
     fn channel(&mut self, channel: &str, subject: &str, key: &str, stream: Option<StreamKind>, subjects: &Subjects) {
-        let mut described = json!({
-            "address": subject,
-            "messages": { key: { "$ref": format!("#/components/messages/{key}") } },
-        });
+        let described = self.channels.entry(channel).or_insert_with(|| json!({ "address": subject, "messages": {} }));
+        described["messages"][key] = json!({ "$ref": format!("#/components/messages/{key}") });
         if let Some(stream) = stream {
             described["x-stream"] = Value::from(subjects.stream(stream));
         }
-        self.channels.insert(channel.to_owned(), described);
+    }
+
+    /// A message in an operation, beside its other versions. The latest says what the operation is about.
+    fn operate(&mut self, action: &str, channel: &str, key: &str, summary: &str) {
+        let described = self.operations.entry(format!("{action}{}", capital(channel))).or_insert_with(
+            || json!({ "action": action, "channel": { "$ref": format!("#/channels/{channel}") }, "messages": [] }),
+        );
+        described["summary"] = Value::from(summary);
+        if let Some(messages) = described["messages"].as_array_mut() {
+            messages.push(json!({ "$ref": format!("#/channels/{channel}/messages/{key}") }));
+        }
     }
 
     fn dead_letters(&mut self, subjects: &Subjects) {
@@ -116,19 +132,9 @@ impl Document {
             let channel = channel_key(&format!("notify_dead.{of}"));
             let subject = subjects.notify_dead(of);
             self.channel(&channel, &subject, "deadLetter", Some(StreamKind::NotifyDead), subjects);
-            let sending = operation("send", &channel, "deadLetter", summary);
-            self.operations.insert(format!("send{}", capital(&channel)), sending);
+            self.operate("send", &channel, "deadLetter", summary);
         }
     }
-}
-
-fn operation(action: &str, channel: &str, key: &str, summary: &str) -> Value {
-    json!({
-        "action": action,
-        "channel": { "$ref": format!("#/channels/{channel}") },
-        "summary": summary,
-        "messages": [{ "$ref": format!("#/channels/{channel}/messages/{key}") }],
-    })
 }
 
 /// A message: the envelope with the payload in it.

@@ -37,6 +37,11 @@ pub(crate) fn id(description: &str) -> Value {
     json!({ "type": "integer", "format": "int64", "description": description })
 }
 
+/// A whole number that identifies nothing.
+pub(crate) fn int(description: &str) -> Value {
+    json!({ "type": "integer", "format": "int32", "description": description })
+}
+
 /// A free text.
 pub(crate) fn text(description: &str) -> Value {
     json!({ "type": "string", "description": description })

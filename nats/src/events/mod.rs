@@ -4,6 +4,7 @@
 //! change is a new file beside it, and both are published until nobody reads the old one. Kinds and roles travel as
 //! `snake_case` texts, not as enums: a consumer built today must be able to read a role that is added tomorrow.
 
+pub mod officer;
 pub mod security;
 pub mod session;
 pub mod user;

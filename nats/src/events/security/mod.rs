@@ -1,5 +1,5 @@
-//! What a security team watches: failed logins and locked accounts.
+//! What a security team watches: failed logins and locked accounts, changed credentials, signs of theft.
 
 mod v1;
 
-pub use v1::{AccountLockedV1, LoginFailedV1};
+pub use v1::{AccountLockedV1, LoginFailedV1, NewDeviceV1, PasswordChangedV1, RefreshReusedV1, TwoFactorChangedV1};
