@@ -4,8 +4,13 @@
 //! `Handle`, which is all that the rest of the program sees of a component. Nothing here knows HTTP.
 
 pub mod accounts;
+pub mod administration;
 pub mod audit;
+pub mod credentials;
 pub mod domain;
+pub mod events;
+pub mod guard;
+pub mod limits;
 pub mod notifications;
 pub mod otp;
 pub mod outbox;
@@ -14,3 +19,4 @@ pub mod short_memory;
 pub mod sign_in;
 pub mod store;
 pub mod supervision;
+pub mod two_factor;

@@ -17,7 +17,7 @@ use crate::domain::language::Language;
 use crate::domain::phone::Phone;
 use crate::domain::principal::UserId;
 use crate::domain::role::{ProfileLevel, Role};
-use crate::store::{Db, users::NewAdmin};
+use crate::store::{Db, users::NewOfficer};
 
 /// A user, as they see themselves. The fields are those of `GET /users/me`.
 #[derive(Clone, Debug)]
@@ -91,10 +91,37 @@ impl Handle {
     /// the employee id belongs to an account.
     pub async fn create_admin(&self, new: &NewAdmin<'_>) -> Result<UserId, Error> {
         let now = self.clock.now();
+        let id = self.db.reserve_user_id().await?;
+        let new = NewOfficer {
+            id,
+            phone: new.phone,
+            full_name: new.full_name,
+            email: new.email,
+            employee_id: new.employee_id,
+            password_hash: new.password_hash,
+            role: Role::Admin,
+            department_id: None,
+            created_by: None,
+        };
         let mut work = self.db.begin().await?;
-        let id = work.insert_admin(new, now).await?.ok_or(Error::AlreadyThere)?;
+        work.insert_officer(&new, now).await?;
         work.record(Entry::by_operator(Action::AdminCreated, id));
         work.commit(now).await?;
         Ok(id)
     }
+}
+
+/// An administrator to be created by an operator.
+#[derive(Debug)]
+pub struct NewAdmin<'a> {
+    /// The phone, taken as verified.
+    pub phone: &'a Phone,
+    /// The full name.
+    pub full_name: &'a str,
+    /// The e-mail.
+    pub email: &'a str,
+    /// The employee id.
+    pub employee_id: &'a str,
+    /// The password's hash.
+    pub password_hash: &'a str,
 }

@@ -18,6 +18,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// Nobody: for what the service does by itself.
+    pub fn nobody() -> Self {
+        Self { ip: IpAddr::V6(Ipv6Addr::UNSPECIFIED), user_agent: None, request_id: None, language: None }
+    }
+
     /// What address limits count by: an IPv4 address, or the /64 of an IPv6 address, which one subscriber owns whole.
     pub fn limit_subject(&self) -> String {
         match self.ip.to_canonical() {

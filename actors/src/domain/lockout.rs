@@ -14,15 +14,17 @@ pub struct Rule {
 }
 
 impl Rule {
-    /// Whether so many failures lock the account.
-    pub const fn is_reached(&self, failures: u32) -> bool {
-        failures >= self.attempts
-    }
-
     /// How long a lock lasts that `level` others went before.
     pub fn length(&self, level: u32) -> Duration {
         let doubled = 2u32.checked_pow(level).and_then(|times| self.first.checked_mul(times));
         doubled.unwrap_or(self.longest).min(self.longest)
+    }
+
+    /// The lengths of the first lock, the second, and so on to the first of the longest: no lock is longer.
+    pub fn lengths(&self) -> Vec<Duration> {
+        let mut lengths: Vec<_> = (0..32).map(|level| self.length(level)).take_while(|l| *l < self.longest).collect();
+        lengths.push(self.longest);
+        lengths
     }
 }
 
@@ -39,9 +41,9 @@ mod tests {
     #[test]
     fn locks_double_up_to_the_longest() {
         let rule = Rule { attempts: 5, first: minutes(30), longest: minutes(24 * 60) };
-        let lengths: Vec<_> = (0..8).map(|level| rule.length(level).as_secs() / 60).collect();
-        assert_eq!(lengths, [30, 60, 120, 240, 480, 960, 1440, 1440]);
-        assert_eq!((rule.is_reached(4), rule.is_reached(5), rule.is_reached(6)), (false, true, true));
+        let minutes_of = |lengths: Vec<Duration>| lengths.into_iter().map(|l| l.as_secs() / 60).collect::<Vec<_>>();
+        assert_eq!(minutes_of((0..8).map(|level| rule.length(level)).collect()), [30, 60, 120, 240, 480, 960, 1440, 1440]);
+        assert_eq!(minutes_of(rule.lengths()), [30, 60, 120, 240, 480, 960, 1440]);
     }
 
     proptest! {

@@ -9,6 +9,55 @@ const DIGITS: usize = 6;
 /// The number of codes there are.
 const CODES: u32 = 1_000_000;
 
+/// What a code is good for. A code for one purpose is worthless for any other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Purpose {
+    /// To sign in.
+    Login,
+    /// To prove the phone of an account that is being made with a password.
+    VerifyPhone,
+    /// To reset a password.
+    PasswordReset,
+    /// As the second step of signing in, or to set that up.
+    SecondFactor,
+}
+
+impl Purpose {
+    /// Its name in keys and hashes.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Login => "login",
+            Self::VerifyPhone => "verify_phone",
+            Self::PasswordReset => "reset",
+            Self::SecondFactor => "second_factor",
+        }
+    }
+
+    /// The template of its message.
+    pub const fn template(self) -> &'static str {
+        match self {
+            Self::Login => "login_code",
+            Self::VerifyPhone => "verify_phone_code",
+            Self::PasswordReset => "reset_code",
+            Self::SecondFactor => "second_factor_code",
+        }
+    }
+
+    /// Whether strangers can have it sent to anybody: only then does it tell of SMS pumping if it is not entered.
+    pub const fn is_open_to_strangers(self) -> bool {
+        matches!(self, Self::Login | Self::VerifyPhone)
+    }
+
+    /// The name of the budget it draws on. What strangers can ask for never uses up what an owner needs afterwards.
+    pub const fn limit(self) -> &'static str {
+        match self {
+            Self::Login | Self::VerifyPhone => "otp",
+            Self::PasswordReset => "password_reset",
+            Self::SecondFactor => "otp_second_factor",
+        }
+    }
+}
+
 /// A text that is not six digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a code is six digits")]

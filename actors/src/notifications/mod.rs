@@ -5,6 +5,7 @@
 
 mod actor;
 pub mod inbox;
+pub mod notices;
 pub mod sms;
 pub mod templates;
 

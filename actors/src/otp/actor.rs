@@ -8,7 +8,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler,
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::messages::{JudgeFunnels, RequestOtp, Requested, SpentCode, Stop, VerifyOtp};
+use super::messages::{IssueOtp, Issued, JudgeFunnels, RequestOtp, Requested, SpentCode, Stop, VerifyOtp};
 use super::{Error, Service};
 use crate::domain::breaker::EVERYWHERE;
 use crate::supervision::{Ask, Lifeline};
@@ -37,19 +37,43 @@ impl Actor for OtpActor {
     }
 }
 
+impl OtpActor {
+    /// Refuses where too few codes are being entered. What no stranger can have sent is not held up by it.
+    fn check_breaker(&self, request: &RequestOtp) -> Result<(), Error> {
+        let paused = self.paused.contains(EVERYWHERE) || self.paused.contains(request.phone.prefix());
+        if !paused || !request.purpose.is_open_to_strangers() {
+            return Ok(());
+        }
+        metrics::counter!("civiclens_otp_paused_total").increment(1);
+        Err(Error::Paused(JUDGE_EVERY))
+    }
+}
+
 impl Handler<Ask<RequestOtp>> for OtpActor {
     type Result = ResponseFuture<Result<Requested, Error>>;
 
     fn handle(&mut self, ask: Ask<RequestOtp>, _: &mut Self::Context) -> Self::Result {
-        if self.paused.contains(EVERYWHERE) || self.paused.contains(ask.message.phone.prefix()) {
-            metrics::counter!("civiclens_otp_paused_total").increment(1);
-            return Box::pin(async { Err(Error::Paused(JUDGE_EVERY)) });
-        }
-        let service = Arc::clone(&self.service);
         let Ask { message, span, permit } = ask;
+        let (admitted, service) = (self.check_breaker(&message), Arc::clone(&self.service));
         let work = async move {
             let _permit = permit;
+            admitted?;
             service.request(message).await
+        };
+        Box::pin(work.instrument(span))
+    }
+}
+
+impl Handler<Ask<IssueOtp>> for OtpActor {
+    type Result = ResponseFuture<Result<Issued, Error>>;
+
+    fn handle(&mut self, ask: Ask<IssueOtp>, _: &mut Self::Context) -> Self::Result {
+        let Ask { message: IssueOtp(request), span, permit } = ask;
+        let (admitted, service) = (self.check_breaker(&request), Arc::clone(&self.service));
+        let work = async move {
+            let _permit = permit;
+            admitted?;
+            service.issue(request).await
         };
         Box::pin(work.instrument(span))
     }

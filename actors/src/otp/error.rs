@@ -24,6 +24,8 @@ pub enum Error {
     Invalid {
         /// Whether a live code was guessed wrongly, which counts against the account.
         guessed: bool,
+        /// How long the lock holds that this guess began, if it began one.
+        lock: Option<Duration>,
     },
     /// Too many wrong guesses for this account.
     #[error("too many wrong codes")]

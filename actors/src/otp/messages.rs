@@ -7,8 +7,10 @@ use actix::Message;
 use super::Error;
 use crate::domain::client::Client;
 use crate::domain::limit::Budget;
-use crate::domain::otp::OtpCode;
+use crate::domain::otp::{OtpCode, Purpose};
 use crate::domain::phone::Phone;
+use crate::limits::Subject;
+use crate::store::outbox;
 
 /// Issue a code and send it.
 #[derive(Debug, Message)]
@@ -16,8 +18,33 @@ use crate::domain::phone::Phone;
 pub struct RequestOtp {
     /// For whom.
     pub phone: Phone,
+    /// What for.
+    pub purpose: Purpose,
     /// Asked by whom.
     pub client: Client,
+}
+
+/// Issue a code, and leave it to the asker to send it.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<Issued, Error>")]
+pub struct IssueOtp(pub RequestOtp);
+
+/// A code was issued, and its message is ready to be sent with something else.
+#[derive(Debug)]
+pub struct Issued {
+    /// What the client is told.
+    pub requested: Requested,
+    /// The job, for the outbox.
+    pub message: outbox::Message,
+    pub(super) withdrawal: Withdrawal,
+}
+
+/// What it takes to take a code back.
+#[derive(Debug)]
+pub(super) struct Withdrawal {
+    pub(super) keys: [String; 4],
+    pub(super) id: String,
+    pub(super) block: String,
 }
 
 /// A code was issued.
@@ -39,8 +66,12 @@ pub struct Requested {
 pub struct VerifyOtp {
     /// Of whom.
     pub phone: Phone,
+    /// What it was issued for.
+    pub purpose: Purpose,
     /// The code as entered.
     pub code: OtpCode,
+    /// Whose failures a wrong code is counted with.
+    pub subject: Subject,
 }
 
 /// Proof that the holder of a phone entered its live code, which is spent now.
@@ -48,6 +79,9 @@ pub struct VerifyOtp {
 pub struct SpentCode {
     /// The phone.
     pub phone: Phone,
+    /// Failures of the account so far, for whoever lets the user in to forgive.
+    pub failed: u32,
+    pub(super) purpose: Purpose,
     pub(super) mac: String,
     pub(super) record: Vec<String>,
 }

@@ -17,13 +17,14 @@ use actix::{Actor, Addr, ArbiterHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::Error;
-pub use self::messages::{RequestOtp, Requested, SpentCode, VerifyOtp};
+pub use self::messages::{IssueOtp, Issued, RequestOtp, Requested, SpentCode, VerifyOtp};
 pub use self::service::{Parts, Service};
 use crate::domain::breaker::Rule;
 use crate::domain::client::Client;
 use crate::domain::limit::Rate;
-use crate::domain::otp::OtpCode;
+use crate::domain::otp::{OtpCode, Purpose};
 use crate::domain::phone::Phone;
+use crate::limits::Subject;
 use crate::supervision::{Gate, ask};
 
 /// How many messages may wait or be in work at once: a second's worth of a busy node.
@@ -34,18 +35,20 @@ const ADMITTED: usize = 1024;
 pub struct Config {
     /// How long a code lives.
     pub lifetime: Duration,
+    /// How long a code to reset a password lives.
+    pub reset_lifetime: Duration,
     /// Wrong guesses after which a code is dead.
     pub max_guesses: u32,
-    /// Wrong guesses of one account, over all its codes, after which it is locked.
-    pub max_account_guesses: u32,
-    /// How long an account stays locked.
-    pub lockout: Duration,
     /// When a client is advised to offer "send again".
     pub resend_after: Duration,
     /// Codes for one phone.
     pub per_phone: Rate,
     /// Codes asked for by one address.
     pub per_address: Rate,
+    /// Codes to reset the password of one phone.
+    pub resets_per_phone: Rate,
+    /// Codes to reset a password, asked for by one address.
+    pub resets_per_address: Rate,
     /// Countries that get codes (ISO 3166).
     pub allowed_countries: Vec<String>,
     /// When sending pauses.
@@ -74,13 +77,34 @@ impl Handle {
     }
 
     /// Issues a code for `phone` and sends it. The answer is the same whether or not the phone has an account.
-    pub async fn request(&self, phone: Phone, client: Client) -> Result<Requested, Error> {
-        ask(&self.gate, &self.address, RequestOtp { phone, client }).await
+    pub async fn request(&self, phone: Phone, purpose: Purpose, client: Client) -> Result<Requested, Error> {
+        ask(&self.gate, &self.address, RequestOtp { phone, purpose, client }).await
     }
 
-    /// Spends `code` if it is the live code of `phone`.
-    pub async fn verify(&self, phone: Phone, code: OtpCode) -> Result<SpentCode, Error> {
-        ask(&self.gate, &self.address, VerifyOtp { phone, code }).await
+    /// Issues a code for `phone` and leaves it to the caller to put its message into the outbox, or not to.
+    pub async fn issue(&self, phone: Phone, purpose: Purpose, client: Client) -> Result<Issued, Error> {
+        ask(&self.gate, &self.address, IssueOtp(RequestOtp { phone, purpose, client })).await
+    }
+
+    /// Sends what was issued. A code that cannot be handed over costs the phone nothing.
+    pub async fn send(&self, issued: Issued) -> Result<Requested, Error> {
+        self.service.send(issued).await
+    }
+
+    /// Takes back a code whose message could not be sent, and what it cost.
+    pub async fn withdraw(&self, issued: Issued) {
+        self.service.withdraw(&issued.withdrawal).await;
+    }
+
+    /// Spends `code` if it is the live code of `phone` for `purpose`; a wrong one is a failure of `subject`.
+    pub async fn verify(
+        &self,
+        phone: Phone,
+        purpose: Purpose,
+        code: OtpCode,
+        subject: Subject,
+    ) -> Result<SpentCode, Error> {
+        ask(&self.gate, &self.address, VerifyOtp { phone, purpose, code, subject }).await
     }
 
     /// Makes a spent code valid again after a login that failed through no fault of the user. A newer code stays.

@@ -1,6 +1,6 @@
 //! The rules of one-time codes over Redis, and the hand-over of the message.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,19 +12,18 @@ use civiclens_nats::subjects::{Channel, Subjects};
 use redis::Script;
 use uuid::Uuid;
 
-use super::messages::{RequestOtp, Requested, SpentCode, VerifyOtp};
+use super::messages::{Issued, RequestOtp, Requested, SpentCode, VerifyOtp, Withdrawal};
 use super::{Config, Error, funnel};
+use crate::domain::client::Client;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::{self, Entropy};
 use crate::domain::keys::{HashKey, Sealer};
-use crate::domain::limit::Budget;
-use crate::domain::otp::OtpCode;
+use crate::domain::limit::{Budget, Rate};
+use crate::domain::otp::{OtpCode, Purpose};
 use crate::domain::phone::{Phone, PhoneError};
+use crate::limits::{LOCK_LUA, LOG_LUA, Lockout, millis};
 use crate::short_memory::{ShortMemory, script};
 use crate::store::{Db, outbox};
-
-/// How long wrong guesses are remembered after the last one.
-const GUESS_MEMORY: Duration = Duration::from_hours(24);
 
 /// What the rules work with.
 #[derive(Debug)]
@@ -39,6 +38,8 @@ pub struct Parts {
     pub subjects: Subjects,
     /// Where jobs wait while NATS is away.
     pub db: Db,
+    /// Counts wrong codes.
+    pub lockout: Lockout,
     /// Hashes codes.
     pub hash_key: HashKey,
     /// Seals codes inside jobs.
@@ -59,18 +60,14 @@ pub struct Service {
     restore: Script,
 }
 
-fn millis(duration: Duration) -> u64 {
-    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
-}
-
 impl Service {
     /// A service of `parts`.
     pub fn new(parts: Parts) -> Self {
         Self {
             parts,
-            issue: script(include_str!("scripts/issue.lua")),
+            issue: script(&[LOG_LUA, include_str!("scripts/issue.lua")].concat()),
             withdraw: script(include_str!("scripts/withdraw.lua")),
-            verify: script(include_str!("scripts/verify.lua")),
+            verify: script(&[LOCK_LUA, include_str!("scripts/verify.lua")].concat()),
             restore: script(include_str!("scripts/restore.lua")),
         }
     }
@@ -84,12 +81,21 @@ impl Service {
         }
     }
 
-    fn code_key(&self, phone: &Phone) -> String {
-        self.parts.memory.key(&["otp", "login", phone.as_str()])
+    fn code_key(&self, phone: &Phone, purpose: Purpose) -> String {
+        self.parts.memory.key(&["otp", purpose.as_str(), phone.as_str()])
     }
 
-    fn mac(&self, phone: &Phone, code: &OtpCode) -> String {
-        hex::encode(self.parts.hash_key.hash("otp", &["login", phone.as_str(), code.expose()]))
+    fn mac(&self, phone: &Phone, purpose: Purpose, code: &OtpCode) -> String {
+        hex::encode(self.parts.hash_key.hash("otp", &[purpose.as_str(), phone.as_str(), code.expose()]))
+    }
+
+    /// How long a code for `purpose` lives, and how many there may be for one phone and for one address.
+    fn terms(&self, purpose: Purpose) -> (Duration, Rate, Rate) {
+        let config = &self.parts.config;
+        match purpose {
+            Purpose::PasswordReset => (config.reset_lifetime, config.resets_per_phone, config.resets_per_address),
+            _ => (config.lifetime, config.per_phone, config.per_address),
+        }
     }
 
     fn funnel_key(&self, bucket: i64) -> String {
@@ -98,17 +104,35 @@ impl Service {
 
     /// Issues a code and hands the message over. A code that cannot be handed over costs the phone nothing.
     pub async fn request(&self, request: RequestOtp) -> Result<Requested, Error> {
-        let RequestOtp { phone, client } = request;
+        let issued = self.issue(request).await?;
+        self.send(issued).await
+    }
+
+    /// Hands the message of a code over, or takes the code back.
+    pub(super) async fn send(&self, issued: Issued) -> Result<Requested, Error> {
+        if let Err(error) = self.hand_over(issued.message).await {
+            self.withdraw(&issued.withdrawal).await;
+            return Err(error);
+        }
+        Ok(issued.requested)
+    }
+
+    /// Checks the budgets, stores a code, and prepares its message.
+    pub async fn issue(&self, request: RequestOtp) -> Result<Issued, Error> {
+        let RequestOtp { phone, purpose, client } = request;
         self.check_country(&phone)?;
         let Parts { config, memory, .. } = &self.parts;
+        let (lifetime, per_phone, per_address) = self.terms(purpose);
         let now = self.parts.clock.now();
         let code = OtpCode::generate(&*self.parts.entropy)?;
         let id = entropy::uuid_v7(now, &*self.parts.entropy)?;
-        let expires_at = now + config.lifetime;
+        let expires_at = now + lifetime;
+        let block = if purpose.is_open_to_strangers() { phone.prefix() } else { "" };
+        let address_limit = format!("{}_address", purpose.limit());
         let keys = [
-            self.code_key(&phone),
-            memory.key(&["limit", "otp", phone.as_str()]),
-            memory.key(&["limit", "otp_address", &client.limit_subject()]),
+            self.code_key(&phone, purpose),
+            memory.key(&["limit", purpose.limit(), phone.as_str()]),
+            memory.key(&["limit", &address_limit, &client.limit_subject()]),
             self.funnel_key(funnel::bucket(now)),
         ];
         let mut issue = self.issue.prepare_invoke();
@@ -117,106 +141,125 @@ impl Service {
         }
         issue
             .arg(now.timestamp_millis())
-            .arg(self.mac(&phone, &code))
+            .arg(self.mac(&phone, purpose, &code))
             .arg(expires_at.timestamp_millis())
             .arg(id.to_string())
             .arg(config.max_guesses)
-            .arg(phone.prefix())
-            .arg(config.per_phone.count)
-            .arg(millis(config.per_phone.window))
-            .arg(config.per_address.count)
-            .arg(millis(config.per_address.window))
+            .arg(block)
+            .arg(per_phone.count)
+            .arg(millis(per_phone.window))
+            .arg(per_address.count)
+            .arg(millis(per_address.window))
             .arg(millis(config.breaker_window + 2 * config.lifetime + Duration::from_mins(10)));
         let (granted, limit, remaining, reset): (bool, String, u32, u64) = memory.run(&issue).await?;
-        let limit = if limit == "phone" { config.per_phone.count } else { config.per_address.count };
+        let limit = if limit == "phone" { per_phone.count } else { per_address.count };
         let budget = Budget { limit, remaining, reset: Duration::from_millis(reset) };
         if !granted {
             return Err(Error::Limited(budget));
         }
-        if let Err(error) = self.hand_over(id, &phone, &code, &client, now, expires_at).await {
-            let mut withdraw = self.withdraw.prepare_invoke();
-            for key in &keys {
-                withdraw.key(key);
-            }
-            withdraw.arg(id.to_string()).arg(phone.prefix());
-            if let Err(error) = memory.run::<()>(&withdraw).await {
-                tracing::warn!(%error, "a code that was not sent could not be withdrawn");
-            }
-            return Err(error);
-        }
-        Ok(Requested {
-            expires_in: config.lifetime,
-            resend_after: if remaining == 0 { budget.reset } else { config.resend_after },
-            budget,
-            exposed_code: config.expose_codes.then_some(code),
+        Ok(Issued {
+            requested: Requested {
+                expires_in: lifetime,
+                resend_after: if remaining == 0 { budget.reset } else { config.resend_after },
+                budget,
+                exposed_code: config.expose_codes.then(|| code.clone()),
+            },
+            message: self.message(id, &phone, purpose, &code, &client, (now, expires_at))?,
+            withdrawal: Withdrawal { keys, id: id.to_string(), block: block.to_owned() },
         })
     }
 
-    /// Puts the job on its subject; where NATS does not take it, into the outbox, under the same identity.
-    async fn hand_over(
+    /// Takes back a code that was not sent, and what it cost.
+    pub(super) async fn withdraw(&self, withdrawal: &Withdrawal) {
+        let Withdrawal { keys, id, block } = withdrawal;
+        let mut withdraw = self.withdraw.prepare_invoke();
+        for key in keys {
+            withdraw.key(key);
+        }
+        withdraw.arg(id).arg(block);
+        if let Err(error) = self.parts.memory.run::<()>(&withdraw).await {
+            tracing::warn!(%error, "a code that was not sent could not be withdrawn");
+        }
+    }
+
+    /// The job that sends a code, sealed.
+    fn message(
         &self,
         id: Uuid,
         phone: &Phone,
+        purpose: Purpose,
         code: &OtpCode,
-        client: &crate::domain::client::Client,
-        now: DateTime<Utc>,
-        expires_at: DateTime<Utc>,
-    ) -> Result<(), Error> {
+        client: &Client,
+        (now, expires_at): (DateTime<Utc>, DateTime<Utc>),
+    ) -> Result<outbox::Message, Error> {
         let place = crate::notifications::sealing_place(id, phone.as_str());
         let job = SmsJobV1 {
             to: phone.to_string(),
-            template: "login_code".to_owned(),
+            template: purpose.template().to_owned(),
             language: client.language.map(|language| language.as_str().to_owned()),
             sealed: Some(self.parts.sealer.seal(&place, code.expose())?),
             params: BTreeMap::new(),
             expires_at: Some(expires_at),
         };
-        let subject = self.parts.subjects.notify(Channel::Sms);
         let envelope = Envelope::new(id, now, "sms", job).with_request_id(client.request_id.clone());
-        let Err(error) = self.parts.publisher.publish(subject.clone(), &envelope).await else { return Ok(()) };
-        tracing::warn!(%error, "NATS did not take the job: it waits in the outbox");
-        let message = outbox::Message {
+        Ok(outbox::Message {
             id,
             key: 0,
-            subject,
+            subject: self.parts.subjects.notify(Channel::Sms),
             payload: envelope.to_json()?,
             request_id: client.request_id.clone(),
             expires_at: Some(expires_at),
-        };
-        self.parts.db.enqueue(message, now).await.map_err(Error::NotHandedOver)
+        })
+    }
+
+    /// Puts the job on its subject; where NATS does not take it, into the outbox, under the same identity.
+    async fn hand_over(&self, message: outbox::Message) -> Result<(), Error> {
+        let body = message.payload.to_string().into_bytes();
+        let published = self.parts.publisher.publish_raw(
+            message.subject.clone(),
+            message.id,
+            body,
+            message.request_id.as_deref(),
+        );
+        let Err(error) = published.await else { return Ok(()) };
+        tracing::warn!(%error, "NATS did not take the job: it waits in the outbox");
+        self.parts.db.enqueue(message, self.parts.clock.now()).await.map_err(Error::NotHandedOver)
     }
 
     /// Compares and spends.
     pub async fn verify(&self, request: VerifyOtp) -> Result<SpentCode, Error> {
-        let VerifyOtp { phone, code } = request;
-        let Parts { config, memory, .. } = &self.parts;
-        let mac = self.mac(&phone, &code);
+        let VerifyOtp { phone, purpose, code, subject } = request;
+        let Parts { memory, lockout, .. } = &self.parts;
+        let mac = self.mac(&phone, purpose, &code);
         let mut verify = self.verify.prepare_invoke();
         verify
-            .key(self.code_key(&phone))
-            .key(memory.key(&["limit", "otp_guess", phone.as_str()]))
+            .key(self.code_key(&phone, purpose))
+            .key(lockout.lock_key(&subject))
             .arg(self.parts.clock.now().timestamp_millis())
-            .arg(&mac)
-            .arg(config.max_account_guesses)
-            .arg(millis(config.lockout))
-            .arg(millis(GUESS_MEMORY));
-        let mut answer: Vec<String> = memory.run(&verify).await?;
-        let outcome = if answer.is_empty() { String::new() } else { answer.remove(0) };
+            .arg(&mac);
+        lockout.add_rule(&mut verify);
+        let mut answer: VecDeque<String> = memory.run(&verify).await?;
+        let outcome = answer.pop_front().unwrap_or_default();
+        let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or_default();
         match outcome.as_str() {
-            "spent" => Ok(SpentCode { phone, mac, record: answer }),
-            "locked" => {
-                let left = answer.first().and_then(|text| text.parse().ok()).unwrap_or_default();
-                Err(Error::Locked(Duration::from_millis(left)))
+            "spent" => {
+                let failed = u32::try_from(number(answer.pop_front())).unwrap_or(u32::MAX);
+                Ok(SpentCode { phone, failed, purpose, mac, record: answer.into() })
             }
-            "wrong" => Err(Error::Invalid { guessed: true }),
-            _ => Err(Error::Invalid { guessed: false }),
+            "locked" => Err(Error::Locked(Duration::from_millis(number(answer.pop_front())))),
+            "wrong" => {
+                let lock = Some(Duration::from_millis(number(answer.pop_front()))).filter(|lock| !lock.is_zero());
+                Err(Error::Invalid { guessed: true, lock })
+            }
+            _ => Err(Error::Invalid { guessed: false, lock: None }),
         }
     }
 
     /// Puts a spent code back. Best effort: if Redis is away too, the user asks for a new code.
     pub async fn restore(&self, code: SpentCode) {
         let mut restore = self.restore.prepare_invoke();
-        restore.key(self.code_key(&code.phone)).arg(self.parts.clock.now().timestamp_millis()).arg(&code.mac);
+        let key = self.code_key(&code.phone, code.purpose);
+        restore.key(key).arg(self.parts.clock.now().timestamp_millis()).arg(&code.mac);
         for field in &code.record {
             restore.arg(field);
         }

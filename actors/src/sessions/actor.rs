@@ -1,4 +1,4 @@
-//! The shell around the service: owns the loop that keeps the revocation view.
+//! The shell around the service: owns the loop that keeps the revocation view, and the one that writes uses in batches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use actix::{Actor, ActorContext, ActorFutureExt, AtomicResponse, Context, Handle
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
-use super::messages::{OpenSession, RevokeSession, SignIn, Stop};
+use super::messages::{OpenSession, Opened, RefreshSession, RevokeSessions, SignIn, Stop};
 use super::{Error, Service};
 use crate::supervision::{Ask, Lifeline, Loop};
 
@@ -16,12 +16,12 @@ pub(super) struct SessionsActor {
     service: Arc<Service>,
     crashed: CancellationToken,
     lifeline: Lifeline,
-    follower: Option<Loop>,
+    loops: Vec<Loop>,
 }
 
 impl SessionsActor {
     pub(super) fn new(service: Arc<Service>, crashed: CancellationToken) -> Self {
-        Self { service, lifeline: Lifeline::new(&crashed), crashed, follower: None }
+        Self { service, lifeline: Lifeline::new(&crashed), crashed, loops: Vec::new() }
     }
 }
 
@@ -29,10 +29,11 @@ impl Actor for SessionsActor {
     type Context = Context<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        let service = Arc::clone(&self.service);
-        self.follower = Some(Loop::start("revocations", &self.crashed, |stop| async move {
-            service.follow_revocations(stop).await;
-        }));
+        let (follower, keeper) = (Arc::clone(&self.service), Arc::clone(&self.service));
+        self.loops = vec![
+            Loop::start("revocations", &self.crashed, |stop| async move { follower.follow_revocations(stop).await }),
+            Loop::start("sessions", &self.crashed, |stop| async move { keeper.look_after_sessions(stop).await }),
+        ];
     }
 }
 
@@ -50,10 +51,24 @@ impl Handler<Ask<OpenSession>> for SessionsActor {
     }
 }
 
-impl Handler<Ask<RevokeSession>> for SessionsActor {
-    type Result = ResponseFuture<Result<(), Error>>;
+impl Handler<Ask<RefreshSession>> for SessionsActor {
+    type Result = ResponseFuture<Result<Opened, Error>>;
 
-    fn handle(&mut self, ask: Ask<RevokeSession>, _: &mut Self::Context) -> Self::Result {
+    fn handle(&mut self, ask: Ask<RefreshSession>, _: &mut Self::Context) -> Self::Result {
+        let service = Arc::clone(&self.service);
+        let Ask { message, span, permit } = ask;
+        let work = async move {
+            let _permit = permit;
+            service.refresh(message).await
+        };
+        Box::pin(work.instrument(span))
+    }
+}
+
+impl Handler<Ask<RevokeSessions>> for SessionsActor {
+    type Result = ResponseFuture<Result<usize, Error>>;
+
+    fn handle(&mut self, ask: Ask<RevokeSessions>, _: &mut Self::Context) -> Self::Result {
         let service = Arc::clone(&self.service);
         let Ask { message, span, permit } = ask;
         let work = async move {
@@ -68,10 +83,10 @@ impl Handler<Stop> for SessionsActor {
     type Result = AtomicResponse<Self, ()>;
 
     fn handle(&mut self, _: Stop, _: &mut Self::Context) -> Self::Result {
-        let follower = self.follower.take();
+        let loops = std::mem::take(&mut self.loops);
         let end = async move {
-            if let Some(follower) = follower {
-                follower.end(Duration::from_secs(2)).await;
+            for work in loops {
+                work.end(Duration::from_secs(2)).await;
             }
         };
         AtomicResponse::new(Box::pin(end.into_actor(self).map(|(), actor, ctx| {

@@ -1,4 +1,4 @@
-//! Why a session was not opened, not ended, or not recognised.
+//! Why a session was not opened, not refreshed, not ended, or not recognised.
 
 use std::time::Duration;
 
@@ -16,15 +16,30 @@ pub enum Error {
     /// No valid token, or one of an ended session.
     #[error("not authenticated")]
     Unauthenticated,
+    /// The last proof of who is asking is too old for this.
+    #[error("a more recent proof is needed")]
+    StepUpRequired,
+    /// The refresh token is wrong, too old, used, or its session has ended.
+    #[error("the refresh token is not valid")]
+    RefreshTokenInvalid,
+    /// The second factor that was to complete the login was spent before.
+    #[error("the second factor was spent before")]
+    FactorSpent,
     /// The revocation view is not loaded yet.
     #[error("the revocation view is not loaded yet")]
     NotReady,
     /// The account is suspended.
     #[error("the account is suspended")]
     Suspended,
+    /// No such session of this user.
+    #[error("no such session")]
+    NoSuchSession,
     /// The database.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The database did not answer to the commit: the work may be done or not.
+    #[error("it is not known whether the work was done")]
+    Unclear(#[source] store::Error),
     /// Redis.
     #[error(transparent)]
     ShortMemory(#[from] Unavailable),
@@ -52,12 +67,25 @@ impl Coded for Error {
     fn code(&self) -> Code {
         match self {
             Self::Unauthenticated => Code::Unauthenticated,
+            Self::StepUpRequired => Code::StepUpRequired,
+            Self::RefreshTokenInvalid => Code::RefreshTokenInvalid,
+            Self::FactorSpent => Code::SecondFactorInvalid,
             Self::Suspended => Code::AccountSuspended,
-            Self::Store(error) => store_code(error),
+            Self::NoSuchSession => Code::NotFound,
+            Self::Store(error) | Self::Unclear(error) => store_code(error),
             Self::NotReady | Self::ShortMemory(_) => Code::DependencyUnavailable,
             Self::Overloaded(_) => Code::Overloaded,
             Self::Token(_) | Self::Entropy(_) | Self::Json(_) => Code::Internal,
         }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::StepUpRequired => "Confirm your password with verify-password, or sign in again, and repeat this.",
+            Self::RefreshTokenInvalid => "The refresh token is wrong, expired or used. Sign in again.",
+            _ => self.code().title(),
+        }
+        .to_owned()
     }
 
     fn retry_after(&self) -> Option<Duration> {

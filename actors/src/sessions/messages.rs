@@ -6,17 +6,65 @@ use actix::Message;
 
 use super::Error;
 use crate::domain::client::{Client, Device};
+use crate::domain::language::Language;
 use crate::domain::phone::Phone;
 use crate::domain::principal::{SessionId, UserId};
+use crate::domain::refresh::Presented;
 use crate::domain::role::{ProfileLevel, Role};
+use crate::domain::second_step::Proof;
 use crate::domain::secret::Secret;
+use crate::store::sessions::Revocation;
 
-/// Open a session for who proved to hold a phone.
+/// Who is to enter.
+#[derive(Debug)]
+pub enum Entrant {
+    /// The holder of a proven phone, who becomes a citizen on first sight.
+    Phone(Phone),
+    /// The same, with what they signed up with.
+    Signup(Phone, Signup),
+    /// A user who passed a step before.
+    User(UserId),
+}
+
+/// What somebody signed up with. Of use only if the phone has no account.
+pub struct Signup {
+    /// The id that was promised.
+    pub user_id: UserId,
+    /// The name.
+    pub full_name: String,
+    /// The e-mail, not proven.
+    pub email: Option<String>,
+    /// The hash of the password, unless two claimed the phone at once.
+    pub password_hash: Option<String>,
+}
+
+impl std::fmt::Debug for Signup {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Signup({})", self.user_id)
+    }
+}
+
+/// A second factor to be spent with the login that it completes.
+#[derive(Debug)]
+pub enum Spend {
+    /// This step of TOTP.
+    TotpStep(i64),
+    /// The backup code with this hash.
+    BackupCode([u8; 32]),
+}
+
+/// Open a session, or say what is missing to one.
 #[derive(Debug, Message)]
 #[rtype(result = "Result<SignIn, Error>")]
 pub struct OpenSession {
-    /// The proven phone.
-    pub phone: Phone,
+    /// For whom.
+    pub entrant: Entrant,
+    /// What they proved.
+    pub proven: Vec<Proof>,
+    /// How they got in, for rows and events: `otp`, `password`.
+    pub method: &'static str,
+    /// What is spent with it.
+    pub spend: Option<Spend>,
     /// The device, as the client describes it.
     pub device: Option<Device>,
     /// The client.
@@ -29,7 +77,7 @@ pub enum SignIn {
     /// A session is open.
     Session(Box<Opened>),
     /// This account needs another proof first.
-    SecondStep(SecondStep),
+    Pending(Pending),
 }
 
 /// An open session and its tokens.
@@ -41,6 +89,8 @@ pub struct Opened {
     pub expires_in: Duration,
     /// The refresh token.
     pub refresh_token: Secret,
+    /// Until when the session goes on at the latest, from now.
+    pub session_expires_in: Duration,
     /// The user.
     pub user_id: UserId,
     /// Their role.
@@ -53,32 +103,69 @@ pub struct Opened {
     pub is_new_user: bool,
 }
 
-/// A first step that was passed. Its token opens nothing but the second.
+/// A step was passed, and another is needed.
 #[derive(Debug)]
-pub struct SecondStep {
-    /// Proves the first step.
-    pub mfa_token: Secret,
-    /// What the second step may be.
+pub struct Pending {
+    /// Whose login it is.
+    pub user_id: UserId,
+    /// Their phone.
+    pub phone: Phone,
+    /// The language of their messages.
+    pub language: Language,
+    /// What was proven so far.
+    pub proven: Vec<Proof>,
+    /// What the next step may be; empty if a second factor must be set up.
     pub methods: Vec<&'static str>,
-    /// How long the token lives.
-    pub expires_in: Duration,
 }
 
-/// End a session.
+/// Exchange a refresh token for the next.
 #[derive(Debug, Message)]
-#[rtype(result = "Result<(), Error>")]
-pub struct RevokeSession {
-    /// Whose.
-    pub user_id: UserId,
-    /// Which.
-    pub session_id: SessionId,
-    /// Why.
-    pub reason: &'static str,
-    /// Who asked.
+#[rtype(result = "Result<Opened, Error>")]
+pub struct RefreshSession {
+    /// The token.
+    pub token: Presented,
+    /// The client.
     pub client: Client,
 }
 
-/// End the loop and stop.
+/// Which sessions of a user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// This one.
+    One(SessionId),
+    /// All.
+    All,
+    /// All but this one.
+    AllBut(SessionId),
+}
+
+/// End sessions. Answers how many were live.
+#[derive(Debug, Message)]
+#[rtype(result = "Result<usize, Error>")]
+pub struct RevokeSessions {
+    /// Whose.
+    pub user_id: UserId,
+    /// Which.
+    pub which: Which,
+    /// Why, as the history and the event say it.
+    pub reason: &'static str,
+    /// Who asked: the user, or an administrator.
+    pub actor: UserId,
+    /// Through which client.
+    pub client: Client,
+}
+
+/// What ended in a transaction, to be told to all nodes once it is committed.
+#[derive(Debug)]
+#[must_use = "sessions that ended must be refused here and everywhere"]
+pub struct Ended {
+    /// The sessions.
+    pub sessions: Vec<Revocation>,
+    /// Whose tokens of earlier epochs than this are worthless.
+    pub epoch: Option<(UserId, i32)>,
+}
+
+/// End the loops and stop.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
 pub(super) struct Stop;

@@ -1,13 +1,20 @@
-//! Sessions: opened for who proved themselves, recognised on every request, refused everywhere once revoked.
+//! Sessions: opened for who proved themselves, refreshed by rotation, recognised on every request, refused everywhere once
+//! they ended.
 //!
-//! Owns: the revocation view, in memory, fed by NATS and re-read from PostgreSQL every `REREAD_EVERY`; so a
-//! request is authenticated without asking anyone. Bound: `ADMITTED` messages at once. When PostgreSQL is away no session
-//! opens or ends, and those already open go on. When NATS is away a revocation takes a re-read to arrive elsewhere.
-//! May touch: the store, Redis (second steps), NATS.
+//! Owns: the revocation view, in memory, fed by NATS and re-read from PostgreSQL every `REREAD_EVERY`, so that a request
+//! is authenticated without asking anyone; and the uses of sessions, which are written in batches. Bound: `ADMITTED`
+//! messages at once. When PostgreSQL is away no session opens, goes on or ends, and those already open are recognised. When
+//! NATS is away a revocation takes a re-read to arrive elsewhere. When Redis is away refreshing costs PostgreSQL more.
+//! May touch: the store, Redis, NATS.
 
+mod activity;
 mod actor;
+mod end;
 mod error;
+mod follow;
 mod messages;
+mod open;
+mod refresh;
 mod revocations;
 mod service;
 
@@ -18,11 +25,14 @@ use actix::{Actor, Addr, ArbiterHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::Error;
-pub use self::messages::{OpenSession, Opened, RevokeSession, SecondStep, SignIn};
+pub use self::messages::{
+    Ended, Entrant, OpenSession, Opened, Pending, RefreshSession, RevokeSessions, SignIn, Signup, Spend, Which,
+};
 pub use self::service::{Config, Parts, Service};
-use crate::domain::client::{Client, Device};
-use crate::domain::phone::Phone;
-use crate::domain::principal::Principal;
+use crate::domain::client::Client;
+use crate::domain::principal::{Principal, SessionId, UserId};
+use crate::domain::refresh;
+pub use crate::store::sessions::Listed;
 use crate::supervision::{Gate, ask};
 
 /// How many messages may wait or be in work at once: a second's worth of a busy node.
@@ -37,13 +47,18 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Starts the actor on `arbiter`; `crashed` is cancelled if it or its loop dies.
+    /// Starts the actor on `arbiter`; `crashed` is cancelled if it or one of its loops dies.
     pub fn start(service: Service, arbiter: &ArbiterHandle, crashed: &CancellationToken) -> Self {
         let service = Arc::new(service);
         let (inner, crashed) = (Arc::clone(&service), crashed.clone());
         let address =
             actor::SessionsActor::start_in_arbiter(arbiter, move |_| actor::SessionsActor::new(inner, crashed));
         Self { gate: Gate::new("sessions", ADMITTED), address, service }
+    }
+
+    /// The service, for components that change a user and their sessions in one transaction.
+    pub(crate) fn service(&self) -> &Service {
+        &self.service
     }
 
     /// Says who holds this access token: signature and revocation view, no round trip.
@@ -56,16 +71,76 @@ impl Handle {
         self.service.is_ready()
     }
 
-    /// Opens a session for who proved to hold `phone`, and creates the account on first sight.
-    pub async fn open_for_phone(&self, phone: Phone, device: Option<Device>, client: Client) -> Result<SignIn, Error> {
-        ask(&self.gate, &self.address, OpenSession { phone, device, client }).await
+    /// Refuses who proved themselves too long ago for a sensitive change.
+    pub async fn require_recent(&self, principal: &Principal) -> Result<(), Error> {
+        self.service.require_recent(principal).await
+    }
+
+    /// Opens a session, or says what is missing to one.
+    pub async fn open(&self, message: OpenSession) -> Result<SignIn, Error> {
+        ask(&self.gate, &self.address, message).await
+    }
+
+    /// Exchanges a refresh token for its successor. Using one again gives the same successor as long as that is unused; after
+    /// that it ends the session.
+    pub async fn refresh(&self, token: &str, client: Client) -> Result<Opened, Error> {
+        let token = refresh::parse(token).ok_or(Error::RefreshTokenInvalid)?;
+        ask(&self.gate, &self.address, RefreshSession { token, client }).await
+    }
+
+    /// The live sessions of a user, the one used last first.
+    pub async fn live(&self, user_id: UserId) -> Result<Vec<Listed>, Error> {
+        self.service.live(user_id).await
+    }
+
+    /// Up to `limit` ended sessions of a user, newest first, of those before `before`.
+    pub async fn ended(&self, user_id: UserId, before: Option<SessionId>, limit: i64) -> Result<Vec<Listed>, Error> {
+        self.service.ended(user_id, before, limit).await
     }
 
     /// Ends the session of `principal`. Ending it twice is no error.
     pub async fn logout(&self, principal: &Principal, client: Client) -> Result<(), Error> {
-        let message =
-            RevokeSession { user_id: principal.user_id, session_id: principal.session_id, reason: "logout", client };
-        ask(&self.gate, &self.address, message).await
+        self.revoke(principal, Which::One(principal.session_id), "logout", client).await.map(|_| ())
+    }
+
+    /// Ends all sessions of the user of `principal`. Answers how many there were.
+    pub async fn logout_all(&self, principal: &Principal, client: Client) -> Result<usize, Error> {
+        self.revoke(principal, Which::All, "logout_all", client).await
+    }
+
+    /// Ends all sessions of the user but that of `principal`. Answers how many there were.
+    pub async fn logout_others(&self, principal: &Principal, client: Client) -> Result<usize, Error> {
+        self.revoke(principal, Which::AllBut(principal.session_id), "logout_others", client).await
+    }
+
+    /// Ends one session of the user, from another. Fails with [`Error::NoSuchSession`] if it is not theirs or has ended.
+    pub async fn logout_remote(
+        &self,
+        principal: &Principal,
+        session: SessionId,
+        client: Client,
+    ) -> Result<(), Error> {
+        match self.revoke(principal, Which::One(session), "remote_logout", client).await? {
+            0 => Err(Error::NoSuchSession),
+            _ => Ok(()),
+        }
+    }
+
+    /// Ends all sessions of `user_id` on an administrator's word. Answers how many there were.
+    pub async fn revoke_all(&self, user_id: UserId, admin: &Principal, client: Client) -> Result<usize, Error> {
+        let (which, reason, actor) = (Which::All, "revoked_by_admin", admin.user_id);
+        ask(&self.gate, &self.address, RevokeSessions { user_id, which, reason, actor, client }).await
+    }
+
+    async fn revoke(
+        &self,
+        principal: &Principal,
+        which: Which,
+        reason: &'static str,
+        client: Client,
+    ) -> Result<usize, Error> {
+        let (user_id, actor) = (principal.user_id, principal.user_id);
+        ask(&self.gate, &self.address, RevokeSessions { user_id, which, reason, actor, client }).await
     }
 
     /// Finishes what was admitted and stops.

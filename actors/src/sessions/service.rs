@@ -1,62 +1,84 @@
-//! Opening, recognising and ending sessions.
+//! What opening, refreshing and ending sessions have in common, and recognising them.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use civiclens_nats::broadcast::RevocationV1;
-use civiclens_nats::envelope::Envelope;
-use civiclens_nats::events::{session, user};
-use civiclens_nats::subjects::Subjects;
-use civiclens_nats::wire::Payload;
-use futures::StreamExt;
-use tokio_util::sync::CancellationToken;
+use redis::Script;
 
 use super::Error;
-use super::messages::{OpenSession, Opened, RevokeSession, SecondStep, SignIn};
-use super::revocations::{OVERLAP, REREAD_EVERY, Revocations};
-use crate::domain::audit::{Action, Entry};
-use crate::domain::client::Client;
+use super::activity::Activity;
+use super::messages::{Ended, Opened};
+use super::revocations::Revocations;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::{self, Entropy};
-use crate::domain::keys::{HashKey, opaque_token};
-use crate::domain::principal::{Principal, UserId};
+use crate::domain::keys::HashKey;
+use crate::domain::principal::{Principal, SessionId, UserId};
+use crate::domain::refresh;
+use crate::domain::role::{ProfileLevel, Role};
+use crate::domain::second_step::Rules;
 use crate::domain::token::Tokens;
-use crate::short_memory::ShortMemory;
-use crate::store::sessions::NewSession;
-use crate::store::users::LoginUser;
-use crate::store::{Db, UnitOfWork, outbox};
+use crate::events::Events;
+use crate::notifications::notices::Notices;
+use crate::short_memory::{ShortMemory, script};
+use crate::store::accounts::Account;
+use crate::store::sessions::Listed;
+use crate::store::{Db, UnitOfWork};
 
-/// How a login by code is called in rows and events.
-const METHOD: &str = "otp";
-/// How long a second step may take.
-const SECOND_STEP_LIFE: Duration = Duration::from_mins(5);
-
-/// The lengths of sessions.
-#[derive(Clone, Copy, Debug)]
+/// The lengths and numbers of sessions.
+#[derive(Clone, Debug)]
 pub struct Config {
     /// The life of a session of a citizen, contributor or moderator.
     pub session_life: chrono::Duration,
     /// The life of a session of an officer, administrator or auditor.
     pub officer_session_life: chrono::Duration,
+    /// After how long without a request a session of a citizen, contributor or moderator ends.
+    pub idle: chrono::Duration,
+    /// After how long without a request a session of an officer, administrator or auditor ends.
+    pub officer_idle: chrono::Duration,
+    /// How many live sessions a user may have, by role.
+    pub max_live: HashMap<Role, u32>,
+    /// For how long a proof is recent enough for a sensitive change.
+    pub step_up: chrono::Duration,
+    /// How long a session stays in the history after its end.
+    pub history: chrono::Duration,
+    /// Who needs a second factor.
+    pub second_factor: Rules,
+}
+
+impl Config {
+    fn life(&self, role: Role) -> chrono::Duration {
+        if role.needs_password() { self.officer_session_life } else { self.session_life }
+    }
+
+    /// `None` where a session lives no longer anyway.
+    fn idle(&self, role: Role) -> Option<chrono::Duration> {
+        let idle = if role.needs_password() { self.officer_idle } else { self.idle };
+        (idle < self.life(role)).then_some(idle)
+    }
 }
 
 /// What the service works with.
 #[derive(Debug)]
 pub struct Parts {
-    /// The lengths of sessions.
+    /// The lengths and numbers of sessions.
     pub config: Config,
-    /// PostgreSQL.
+    /// PostgreSQL, for requests.
     pub db: Db,
+    /// PostgreSQL, for what nobody waits for.
+    pub background_db: Db,
     /// Redis.
     pub memory: ShortMemory,
     /// NATS, for the broadcast of revocations.
     pub nats: async_nats::Client,
-    /// The names of subjects.
-    pub subjects: Subjects,
+    /// Makes events.
+    pub events: Events,
+    /// Makes messages to those concerned.
+    pub notices: Notices,
     /// Signs and verifies access tokens.
     pub tokens: Tokens,
-    /// Hashes refresh and second-step tokens.
+    /// Keys refresh tokens and recognises devices.
     pub hash_key: HashKey,
     /// Time.
     pub clock: Arc<dyn Clock>,
@@ -67,241 +89,178 @@ pub struct Parts {
 /// The service of sessions.
 #[derive(Debug)]
 pub struct Service {
-    parts: Parts,
-    revocations: Revocations,
+    pub(super) parts: Parts,
+    pub(super) revocations: Revocations,
+    pub(super) activity: Activity,
+    pub(super) remember: Script,
+}
+
+/// What the tokens of a session are made of.
+pub(super) struct Facts {
+    pub(super) user_id: UserId,
+    pub(super) role: Role,
+    pub(super) session_id: SessionId,
+    pub(super) amr: Vec<String>,
+    pub(super) auth_time: DateTime<Utc>,
+    pub(super) token_epoch: i32,
+    pub(super) seed: [u8; 32],
+    pub(super) generation: u32,
+    pub(super) access_until: DateTime<Utc>,
+    pub(super) expires_at: DateTime<Utc>,
+    pub(super) profile_completion: ProfileLevel,
+    pub(super) is_new_user: bool,
 }
 
 impl Service {
     /// A service of `parts`.
     pub fn new(parts: Parts) -> Self {
-        Self { parts, revocations: Revocations::default() }
+        Self {
+            parts,
+            revocations: Revocations::default(),
+            activity: Activity::default(),
+            remember: script(include_str!("scripts/remember.lua")),
+        }
     }
 
-    /// Says who holds this token.
+    /// Says who holds this token, and notes that the session is used.
     pub(super) fn authenticate(&self, bearer: &str) -> Result<Principal, Error> {
-        let principal = self.parts.tokens.verify(bearer, self.parts.clock.now()).map_err(|_| Error::Unauthenticated)?;
-        match self.revocations.contains(principal.session_id) {
-            Some(false) => Ok(principal),
+        let now = self.parts.clock.now();
+        let principal = self.parts.tokens.verify(bearer, now).map_err(|_| Error::Unauthenticated)?;
+        match self.revocations.refuses(&principal) {
+            Some(false) => {
+                self.activity.note(principal.session_id, now);
+                Ok(principal)
+            }
             Some(true) => Err(Error::Unauthenticated),
             None => Err(Error::NotReady),
         }
     }
 
     pub(super) fn is_ready(&self) -> bool {
-        self.revocations.contains(0.into()).is_some()
+        self.revocations.is_loaded()
     }
 
-    /// Finds or creates the user, opens the session, and says so to the audit log and to other services: one transaction.
-    pub(super) async fn open(&self, request: OpenSession) -> Result<SignIn, Error> {
-        let OpenSession { phone, device, client } = request;
-        let now = self.parts.clock.now();
-        let mut work = self.parts.db.begin().await?;
-        let language = client.language.unwrap_or_default();
-        let user = work.sign_in_by_phone(&phone, language, METHOD, now).await?;
-        if !user.is_active {
-            work.record(Entry::by_user(Action::LoginFailed, user.id, &client).with("reason", "suspended"));
-            work.commit(now).await?;
-            return Err(Error::Suspended);
+    /// Refuses who proved themselves too long ago for a sensitive change. The token may be older than the last proof.
+    pub(super) async fn require_recent(&self, principal: &Principal) -> Result<(), Error> {
+        let since = self.parts.clock.now() - self.parts.config.step_up;
+        if principal.auth_time > since {
+            return Ok(());
         }
-        if user.role.needs_password() {
-            return self.second_step(work, &user, &client, now).await;
+        match self.parts.db.auth_time(principal.session_id).await? {
+            Some(time) if time > since => Ok(()),
+            Some(_) => Err(Error::StepUpRequired),
+            None => Err(Error::Unauthenticated),
         }
-        let opened = self.open_in(&mut work, &user, device.and_then(|device| device.label()), &client, now).await?;
-        work.commit(now).await?;
-        Ok(SignIn::Session(Box::new(opened)))
     }
 
-    async fn open_in(
+    /// The live sessions of a user.
+    pub(super) async fn live(&self, user_id: UserId) -> Result<Vec<Listed>, Error> {
+        Ok(self.parts.db.live_sessions(user_id, self.parts.clock.now()).await?)
+    }
+
+    /// The ended ones.
+    pub(super) async fn ended(
         &self,
-        work: &mut UnitOfWork,
-        user: &LoginUser,
-        device: Option<String>,
-        client: &Client,
-        now: DateTime<Utc>,
-    ) -> Result<Opened, Error> {
-        let Parts { tokens, hash_key, entropy, config, .. } = &self.parts;
-        let refresh_token = opaque_token(&**entropy)?;
-        let session_life = if user.role.needs_password() { config.officer_session_life } else { config.session_life };
-        let (expires_at, access_life) = (now + session_life, tokens.life(user.role).min(session_life));
-        let amr = vec!["otp".to_owned(), "sms".to_owned()];
-        let session_id = work
-            .insert_session(
-                &NewSession {
-                    user_id: user.id,
-                    refresh_token_hash: hash_key.hash("refresh", &[refresh_token.expose()]),
-                    login_method: METHOD,
-                    amr: &amr,
-                    device: device.as_deref(),
-                    user_agent: client.user_agent.as_deref(),
-                    ip: client.ip,
-                    expires_at,
-                    access_until: now + access_life,
-                },
-                now,
-            )
-            .await?;
-        if user.is_new {
-            let event = user::RegisteredV1 {
-                user_id: user.id.get(),
-                role: user.role.as_str().to_owned(),
-                account_created_via: METHOD.to_owned(),
-                preferred_language: user.preferred_language.as_str().to_owned(),
-                registered_at: now,
-            };
-            work.record(Entry::by_user(Action::UserRegistered, user.id, client).with("via", METHOD));
-            work.announce(self.event(user.id, event, client, now)?);
-        }
-        let event = session::OpenedV1 {
-            user_id: user.id.get(),
-            session_id: session_id.get(),
-            role: user.role.as_str().to_owned(),
-            login_method: METHOD.to_owned(),
-            is_new_user: user.is_new,
-            device,
-            opened_at: now,
-            expires_at,
-        };
-        let entry = Entry::by_user(Action::LoginSucceeded, user.id, client).on("session", session_id);
-        work.record(entry.with("method", METHOD).with("amr", amr.clone()));
-        work.announce(self.event(user.id, event, client, now)?);
+        user_id: UserId,
+        before: Option<SessionId>,
+        limit: i64,
+    ) -> Result<Vec<Listed>, Error> {
+        Ok(self.parts.db.ended_sessions(user_id, before, limit, self.parts.clock.now()).await?)
+    }
+
+    /// Until when an access token of `role` made now may live: never past the end of its session.
+    pub(super) fn access_until(&self, role: Role, expires_at: DateTime<Utc>, now: DateTime<Utc>) -> DateTime<Utc> {
+        (now + self.parts.tokens.life(role)).min(expires_at)
+    }
+
+    /// Makes the tokens of a session.
+    pub(super) fn tokens_of(&self, facts: &Facts, now: DateTime<Utc>) -> Result<Opened, Error> {
+        let Parts { tokens, hash_key, entropy, .. } = &self.parts;
         let principal = Principal {
-            user_id: user.id,
-            role: user.role,
-            session_id,
-            amr,
-            auth_time: now,
-            token_epoch: 0,
-            expires_at: now + access_life,
+            user_id: facts.user_id,
+            role: facts.role,
+            session_id: facts.session_id,
+            amr: facts.amr.clone(),
+            auth_time: facts.auth_time,
+            token_epoch: facts.token_epoch,
+            expires_at: facts.access_until,
         };
         let jti = entropy::uuid_v7(now, &**entropy)?.simple().to_string();
         Ok(Opened {
             access_token: tokens.sign(&principal, jti, now)?,
-            expires_in: access_life.to_std().unwrap_or_default(),
-            refresh_token,
-            user_id: user.id,
-            role: user.role,
+            expires_in: whole(facts.access_until - now),
+            refresh_token: refresh::issue(hash_key, &facts.seed, facts.session_id, facts.generation),
+            session_expires_in: whole(facts.expires_at - now),
+            user_id: facts.user_id,
+            role: facts.role,
+            session_id: facts.session_id,
+            profile_completion: facts.profile_completion,
+            is_new_user: facts.is_new_user,
+        })
+    }
+
+    /// Goes on with a session of `account` under another seed, in the transaction that began another token epoch: older
+    /// tokens of the session are worthless, those answered are good.
+    pub(crate) async fn renew_in(
+        &self,
+        work: &mut UnitOfWork,
+        account: &Account,
+        token_epoch: i32,
+        session_id: SessionId,
+        now: DateTime<Utc>,
+    ) -> Result<Opened, Error> {
+        let session = work.lock_session(session_id).await?.ok_or(Error::Unauthenticated)?;
+        if session.user_id != account.id || session.is_revoked || session.expires_at <= now {
+            return Err(Error::Unauthenticated);
+        }
+        let seed = entropy::bytes(&*self.parts.entropy)?;
+        let access_until = self.access_until(account.role, session.expires_at, now);
+        work.reseed_session(session_id, &seed, access_until, now).await?;
+        let facts = Facts {
+            user_id: account.id,
+            role: account.role,
             session_id,
-            profile_completion: user.profile_completion,
-            is_new_user: user.is_new,
-        })
+            amr: session.amr,
+            auth_time: now,
+            token_epoch,
+            seed,
+            generation: 0,
+            access_until,
+            expires_at: session.expires_at,
+            profile_completion: account.profile_completion,
+            is_new_user: false,
+        };
+        self.tokens_of(&facts, now)
     }
 
-    /// An officer never enters by a code alone: the code is the first step.
-    async fn second_step(
+    /// Notes, in a transaction, that the user of a session proved again who they are.
+    pub(crate) async fn note_proof_in(
         &self,
-        mut work: UnitOfWork,
-        user: &LoginUser,
-        client: &Client,
+        work: &mut UnitOfWork,
+        session_id: SessionId,
         now: DateTime<Utc>,
-    ) -> Result<SignIn, Error> {
-        let Parts { memory, hash_key, entropy, .. } = &self.parts;
-        let mfa_token = opaque_token(&**entropy)?;
-        let hash = hex::encode(hash_key.hash("mfa", &[mfa_token.expose()]));
-        let state = serde_json::json!({ "user_id": user.id, "proven": [METHOD], "at": now });
-        let mut command = redis::cmd("SET");
-        command.arg(memory.key(&["mfa", &hash])).arg(state.to_string()).arg("PX");
-        memory.command::<()>(command.arg(u64::try_from(SECOND_STEP_LIFE.as_millis()).unwrap_or_default())).await?;
-        work.record(Entry::by_user(Action::SecondStepRequired, user.id, client).with("method", METHOD));
-        work.commit(now).await?;
-        Ok(SignIn::SecondStep(SecondStep { mfa_token, methods: vec!["password"], expires_in: SECOND_STEP_LIFE }))
+    ) -> Result<(), Error> {
+        Ok(work.note_proof(session_id, now).await?)
     }
 
-    /// Ends a session, here at once and everywhere by broadcast and re-read.
-    pub(super) async fn revoke(&self, request: RevokeSession) -> Result<(), Error> {
-        let RevokeSession { user_id, session_id, reason, client } = request;
-        let now = self.parts.clock.now();
-        let mut work = self.parts.db.begin().await?;
-        let Some(revocation) = work.revoke_session(user_id, session_id, reason, now).await? else {
-            return Ok(());
-        };
-        work.record(Entry::by_user(Action::LoggedOut, user_id, &client).on("session", session_id));
-        let event = session::RevokedV1 {
-            user_id: user_id.get(),
-            session_id: session_id.get(),
-            reason: reason.to_owned(),
-            revoked_at: now,
-        };
-        work.announce(self.event(user_id, event, &client, now)?);
-        work.commit(now).await?;
-        self.revocations.add(session_id, revocation.keep_until);
-        let broadcast = RevocationV1 {
-            user_id: user_id.get(),
-            session_ids: vec![session_id.get()],
-            revoked_at: now,
-            keep_until: revocation.keep_until,
-        };
-        let envelope = Envelope::new(entropy::uuid_v7(now, &*self.parts.entropy)?, now, user_id, broadcast)
-            .with_request_id(client.request_id);
-        let subject = self.parts.subjects.broadcast_revocation();
-        if let Err(error) = civiclens_nats::publish::broadcast(&self.parts.nats, subject, &envelope).await {
-            tracing::warn!(%error, "the revocation was not broadcast: other nodes will read it");
-        }
-        Ok(())
-    }
-
-    fn event<T: Payload>(
+    /// Begins another token epoch of a user in a transaction.
+    pub(crate) async fn begin_epoch_in(
         &self,
+        work: &mut UnitOfWork,
         user_id: UserId,
-        data: T,
-        client: &Client,
         now: DateTime<Utc>,
-    ) -> Result<outbox::Message, Error> {
-        let id = entropy::uuid_v7(now, &*self.parts.entropy)?;
-        let envelope = Envelope::new(id, now, user_id, data).with_request_id(client.request_id.clone());
-        Ok(outbox::Message {
-            id,
-            key: user_id.get(),
-            subject: self.parts.subjects.event(T::NAME),
-            payload: envelope.to_json()?,
-            request_id: client.request_id.clone(),
-            expires_at: None,
-        })
+    ) -> Result<(i32, Ended), Error> {
+        let epoch = work.begin_token_epoch(user_id, now).await?;
+        Ok((epoch, Ended { sessions: Vec::new(), epoch: Some((user_id, epoch)) }))
     }
 
-    /// Reads the revocations since `since` into the view. Answers from when the next reading must start.
-    async fn reread(&self, since: DateTime<Utc>) -> Result<DateTime<Utc>, Error> {
-        let now = self.parts.clock.now();
-        let read = self.parts.db.revocations_since(since, now).await?;
-        self.revocations.load(&read, now);
-        Ok(now - OVERLAP)
+    /// The life and the idle time of a session of `role`.
+    pub(super) fn terms(&self, role: Role) -> (chrono::Duration, Option<chrono::Duration>) {
+        (self.parts.config.life(role), self.parts.config.idle(role))
     }
+}
 
-    /// Keeps the view up to date until `stop`: hears every broadcast, and re-reads on an interval.
-    pub(super) async fn follow_revocations(&self, stop: CancellationToken) {
-        let mut since = DateTime::UNIX_EPOCH;
-        let mut broadcasts = self.parts.nats.subscribe(self.parts.subjects.broadcast_revocation()).await.ok();
-        let mut tick = tokio::time::interval(REREAD_EVERY);
-        tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            let heard = async {
-                match &mut broadcasts {
-                    Some(subscription) => subscription.next().await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                _ = tick.tick() => match self.reread(since).await {
-                    Ok(next) => since = next,
-                    Err(error) => tracing::warn!(%error, "the revocations could not be read"),
-                },
-                message = heard => match message {
-                    Some(message) => self.hear(&message.payload),
-                    // The client is closing; the re-read goes on.
-                    None => broadcasts = None,
-                },
-            }
-        }
-    }
-
-    fn hear(&self, payload: &[u8]) {
-        match Envelope::<RevocationV1>::from_slice(payload) {
-            Ok(envelope) => {
-                for session in &envelope.data.session_ids {
-                    self.revocations.add((*session).into(), envelope.data.keep_until);
-                }
-            }
-            Err(error) => tracing::warn!(%error, "a broadcast could not be read"),
-        }
-    }
+/// As a duration of the standard library; what is negative is nothing.
+fn whole(length: chrono::Duration) -> Duration {
+    length.to_std().unwrap_or_default()
 }

@@ -1,64 +1,129 @@
-//! Signing in: a proof, then a session. Composes the Otp, Sessions and Audit components and owns nothing itself.
+//! Signing in: proofs, one after the other, then a session. Composes the Otp, Passwords, Sessions and second-factor
+//! components under the guard, and owns nothing itself.
 //!
-//! A code that was spent for a login that PostgreSQL then could not finish becomes valid again, so that an outage costs
-//! the user a retry and not one of three codes an hour.
+//! What was proven so far is kept in Redis for a few minutes under the hash of an opaque token, which opens nothing but the
+//! next step. A code that was spent for a login that PostgreSQL then could not finish becomes valid again, so that an outage
+//! costs the user a retry and not one of three codes an hour.
 
+mod code;
 mod error;
+mod password;
+mod second_step;
+mod signup;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::Script;
 
 pub use self::error::Error;
-pub use crate::sessions::{Opened, SecondStep, SignIn};
+pub use self::password::{Credentials, Portal};
+pub use self::signup::{NewSignup, SignupStarted};
+pub use crate::sessions::Opened;
 
-use crate::domain::audit::{Action, Entry};
+use crate::domain::backup_code::BackupCode;
 use crate::domain::client::{Client, Device};
-use crate::domain::otp::OtpCode;
-use crate::domain::phone::Phone;
-use crate::{accounts, audit, otp, sessions};
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::domain::keys::HashKey;
+use crate::domain::limit::Budget;
+use crate::domain::secret::Secret;
+use crate::guard::Guard;
+use crate::limits::Subject;
+use crate::sessions::{OpenSession, SignIn};
+use crate::short_memory::{ShortMemory, script};
+use crate::store::Db;
+use crate::{otp, passwords, sessions, two_factor};
 
-/// The door to signing in.
+/// What signing in works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// PostgreSQL.
+    pub db: Db,
+    /// Redis.
+    pub memory: ShortMemory,
+    /// Codes by SMS.
+    pub otp: otp::Handle,
+    /// Hashes and verifies passwords.
+    pub passwords: passwords::Handle,
+    /// Opens sessions.
+    pub sessions: sessions::Handle,
+    /// Second factors.
+    pub two_factor: two_factor::Handle,
+    /// Admits attempts and counts failures.
+    pub guard: Guard,
+    /// Hashes tokens.
+    pub hash_key: HashKey,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// How a sign-in went on.
+#[derive(Debug)]
+pub struct SignedIn {
+    /// A session, or what is missing to one.
+    pub outcome: Outcome,
+    /// What is left of the limit that this drew on.
+    pub budget: Option<Budget>,
+    /// Backup codes, if a second factor was set up on the way. They are shown this once.
+    pub backup_codes: Vec<BackupCode>,
+}
+
+/// A session, or what is missing to one.
+#[derive(Debug)]
+pub enum Outcome {
+    /// A session is open.
+    Session(Box<Opened>),
+    /// Another proof is needed.
+    SecondStep(SecondStep),
+    /// A second factor must be set up first.
+    Enrolment(SecondStep),
+}
+
+/// A step that was passed. Its token opens nothing but the next.
+#[derive(Debug)]
+pub struct SecondStep {
+    /// Proves the steps so far.
+    pub mfa_token: Secret,
+    /// What the next step may be, or which second factors may be set up.
+    pub methods: Vec<&'static str>,
+    /// How long the token lives.
+    pub expires_in: Duration,
+}
+
+/// The door to signing in. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    otp: otp::Handle,
-    sessions: sessions::Handle,
-    accounts: accounts::Handle,
-    audit: audit::Handle,
+    parts: Arc<Parts>,
+    keep_signup: Script,
+}
+
+/// Who opens a session: whose failures are forgiven then, and on which device.
+struct Entering<'a> {
+    subject: &'a Subject,
+    device: Option<&'a Device>,
+    client: &'a Client,
 }
 
 impl Handle {
     /// Composes the components.
-    pub fn new(otp: otp::Handle, sessions: sessions::Handle, accounts: accounts::Handle, audit: audit::Handle) -> Self {
-        Self { otp, sessions, accounts, audit }
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts), keep_signup: script(include_str!("scripts/signup.lua")) }
     }
 
-    /// Spends `code` and opens a session for the holder of `phone`, who becomes a citizen on first sight.
-    pub async fn with_code(
-        &self,
-        phone: Phone,
-        code: OtpCode,
-        device: Option<Device>,
-        client: Client,
-    ) -> Result<SignIn, Error> {
-        let spent = match self.otp.verify(phone.clone(), code).await {
-            Ok(spent) => spent,
-            Err(error) => {
-                if matches!(error, otp::Error::Invalid { guessed: true } | otp::Error::Locked(_)) {
-                    self.record_failure(&phone, &error, &client).await?;
-                }
-                return Err(error.into());
-            }
-        };
-        match self.sessions.open_for_phone(phone, device, client).await {
-            Err(error) if !matches!(error, sessions::Error::Suspended) => {
-                self.otp.restore(spent).await;
-                Err(error.into())
-            }
-            outcome => Ok(outcome?),
+    /// Opens a session, or keeps what was proven so far.
+    async fn enter(&self, message: OpenSession, entering: &Entering<'_>) -> Result<Outcome, Error> {
+        match self.parts.sessions.open(message).await? {
+            SignIn::Session(opened) => Ok(Outcome::Session(opened)),
+            SignIn::Pending(pending) => self.keep_pending(pending, entering).await,
         }
     }
+}
 
-    async fn record_failure(&self, phone: &Phone, error: &otp::Error, client: &Client) -> Result<(), Error> {
-        let reason = if matches!(error, otp::Error::Locked(_)) { "locked" } else { "wrong_code" };
-        let mut entry = Entry::by_stranger(Action::LoginFailed, client).with("method", "otp").with("reason", reason);
-        entry.subject = self.accounts.find(phone).await?;
-        Ok(self.audit.record(entry).await?)
+impl From<Outcome> for SignedIn {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, budget: None, backup_codes: Vec::new() }
     }
 }

@@ -3,11 +3,13 @@
 //! Owns: connections. Bound: the pool's size and the time a caller waits for a connection. When PostgreSQL is away every
 //! call fails with [`Error::Unavailable`] and nothing is half-written.
 
+pub mod accounts;
 pub mod audit;
 mod error;
 pub mod outbox;
 mod pool;
 pub mod sessions;
+pub mod two_factors;
 mod unit_of_work;
 pub mod users;
 

@@ -1,4 +1,4 @@
-//! Sessions: opened, read, revoked.
+//! Sessions: opened, read, refreshed, ended.
 
 use std::net::IpAddr;
 
@@ -13,14 +13,16 @@ use crate::domain::principal::{SessionId, UserId};
 pub struct NewSession<'a> {
     /// Its user.
     pub user_id: UserId,
-    /// The keyed hash of its refresh token.
-    pub refresh_token_hash: [u8; 32],
+    /// What its refresh tokens are made of.
+    pub refresh_seed: [u8; 32],
     /// How the user got in.
     pub login_method: &'a str,
     /// Authentication methods (RFC 8176).
     pub amr: &'a [String],
     /// What the user would call the device.
     pub device: Option<&'a str>,
+    /// The keyed hash by which the device is recognised.
+    pub device_hash: Option<[u8; 32]>,
     /// The client's user agent.
     pub user_agent: Option<&'a str>,
     /// The client's address.
@@ -29,11 +31,15 @@ pub struct NewSession<'a> {
     pub expires_at: DateTime<Utc>,
     /// When its access token expires.
     pub access_until: DateTime<Utc>,
+    /// After how long without a request it ends, where that is before `expires_at`.
+    pub idle: Option<chrono::Duration>,
 }
 
-/// A revocation that must still be remembered.
+/// The end of a session that must still be remembered.
 #[derive(Clone, Copy, Debug)]
 pub struct Revocation {
+    /// Whose session it was.
+    pub user_id: UserId,
     /// The session.
     pub session_id: SessionId,
     /// When it was revoked.
@@ -42,27 +48,157 @@ pub struct Revocation {
     pub keep_until: DateTime<Utc>,
 }
 
+/// A session whose row is locked, about to be refreshed.
+#[derive(Clone, Debug)]
+pub struct Refreshable {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// What its refresh tokens are made of.
+    pub refresh_seed: [u8; 32],
+    /// The generation of the newest refresh token.
+    pub generation: u32,
+    /// How its user authenticated.
+    pub amr: Vec<String>,
+    /// When they last did.
+    pub auth_time: DateTime<Utc>,
+    /// The end that no refresh can move.
+    pub expires_at: DateTime<Utc>,
+    /// When it ends if nothing is done with it; `None` where nothing but `expires_at` ends it.
+    pub idle_until: Option<DateTime<Utc>>,
+    /// Whether it has ended.
+    pub is_revoked: bool,
+}
+
+/// A session as its owner sees it.
+#[derive(Clone, Debug)]
+pub struct Listed {
+    /// The session.
+    pub id: SessionId,
+    /// What the user would call the device.
+    pub device: Option<String>,
+    /// The user agent.
+    pub user_agent: Option<String>,
+    /// The address it was opened from.
+    pub ip: IpAddr,
+    /// How the user got in.
+    pub login_method: String,
+    /// When it was opened.
+    pub created_at: DateTime<Utc>,
+    /// When it was last used, to within a minute.
+    pub last_activity: DateTime<Utc>,
+    /// The end that no refresh can move.
+    pub expires_at: DateTime<Utc>,
+    /// When it was ended before that, and why.
+    pub ended: Option<(DateTime<Utc>, String)>,
+}
+
+fn seed(bytes: &[u8]) -> Result<[u8; 32], Error> {
+    bytes.try_into().map_err(|_| Error::Inconsistent { table: "sessions", column: "refresh_seed" })
+}
+
+fn number(generation: i32) -> Result<u32, Error> {
+    generation.try_into().map_err(|_| Error::Inconsistent { table: "sessions", column: "refresh_generation" })
+}
+
 impl UnitOfWork {
     /// Inserts a session.
     pub async fn insert_session(&mut self, new: &NewSession<'_>, now: DateTime<Utc>) -> Result<SessionId, Error> {
         let id = sqlx::query_scalar!(
-            "INSERT INTO sessions (user_id, refresh_token_hash, login_method, amr, device, user_agent, ip_address,
-                                   auth_time, created_at, last_activity, expires_at, access_until)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $8, $8, $9, $10) RETURNING id",
+            "INSERT INTO sessions (user_id, refresh_seed, login_method, amr, device, device_hash, user_agent, ip_address,
+                                   auth_time, created_at, last_activity, expires_at, access_until, idle_seconds)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, $12) RETURNING id",
             new.user_id.get(),
-            &new.refresh_token_hash,
+            &new.refresh_seed,
             new.login_method,
             new.amr,
             new.device,
+            new.device_hash.as_ref().map(<[u8; 32]>::as_slice),
             new.user_agent,
             IpNetwork::from(new.ip) as IpNetwork,
             now,
             new.expires_at,
             new.access_until,
+            new.idle.and_then(|idle| i32::try_from(idle.num_seconds()).ok()),
         )
         .fetch_one(self.connection())
         .await?;
         Ok(id.into())
+    }
+
+    /// Locks a session to refresh it. Returns `None` if there is none.
+    pub async fn lock_session(&mut self, id: SessionId) -> Result<Option<Refreshable>, Error> {
+        let row = sqlx::query!(
+            r#"SELECT user_id, refresh_seed, refresh_generation, amr, auth_time, expires_at,
+                      last_activity + make_interval(secs => idle_seconds) AS idle_until,
+                      (revoked_at IS NOT NULL) AS "is_revoked!"
+               FROM sessions WHERE id = $1 FOR NO KEY UPDATE"#,
+            id.get()
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Refreshable {
+            user_id: row.user_id.into(),
+            refresh_seed: seed(&row.refresh_seed)?,
+            generation: number(row.refresh_generation)?,
+            amr: row.amr,
+            auth_time: row.auth_time,
+            expires_at: row.expires_at,
+            idle_until: row.idle_until,
+            is_revoked: row.is_revoked,
+        }))
+    }
+
+    /// Notes that refresh tokens up to `generation` exist, and until when an access token of the session may be in use.
+    pub async fn advance_session(
+        &mut self,
+        id: SessionId,
+        generation: u32,
+        access_until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE sessions SET refresh_generation = $2, access_until = greatest(access_until, $3),
+                                 last_activity = greatest(last_activity, $4)
+             WHERE id = $1",
+            id.get(),
+            i32::try_from(generation).unwrap_or(i32::MAX),
+            access_until,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Gives a session another seed, so that every refresh token of it so far is worthless, and a fresh `auth_time`.
+    pub async fn reseed_session(
+        &mut self,
+        id: SessionId,
+        seed: &[u8; 32],
+        access_until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE sessions SET refresh_seed = $2, refresh_generation = 0, access_until = greatest(access_until, $3),
+                                 auth_time = $4, last_activity = greatest(last_activity, $4)
+             WHERE id = $1",
+            id.get(),
+            seed,
+            access_until,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Notes that the user proved again who they are.
+    pub async fn note_proof(&mut self, id: SessionId, now: DateTime<Utc>) -> Result<(), Error> {
+        sqlx::query!("UPDATE sessions SET auth_time = $2 WHERE id = $1 AND revoked_at IS NULL", id.get(), now)
+            .execute(self.connection())
+            .await?;
+        Ok(())
     }
 
     /// Revokes a session of `user_id`. Returns `None` if it is not theirs or has ended already.
@@ -75,7 +211,7 @@ impl UnitOfWork {
     ) -> Result<Option<Revocation>, Error> {
         let keep_until = sqlx::query_scalar!(
             "UPDATE sessions SET revoked_at = $3, revoked_reason = $4
-             WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL RETURNING access_until",
+             WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3 RETURNING access_until",
             session_id.get(),
             user_id.get(),
             now,
@@ -83,7 +219,78 @@ impl UnitOfWork {
         )
         .fetch_optional(self.connection())
         .await?;
-        Ok(keep_until.map(|keep_until| Revocation { session_id, revoked_at: now, keep_until }))
+        Ok(keep_until.map(|keep_until| Revocation { user_id, session_id, revoked_at: now, keep_until }))
+    }
+
+    /// Revokes the live sessions of `user_id`, but for `except`.
+    pub async fn revoke_sessions(
+        &mut self,
+        user_id: UserId,
+        except: Option<SessionId>,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Revocation>, Error> {
+        let ended = sqlx::query!(
+            "UPDATE sessions SET revoked_at = $3, revoked_reason = $4
+             WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL AND expires_at > $3
+             RETURNING id, access_until",
+            user_id.get(),
+            except.map(SessionId::get),
+            now,
+            reason
+        )
+        .map(|row| Revocation { user_id, session_id: row.id.into(), revoked_at: now, keep_until: row.access_until })
+        .fetch_all(self.connection())
+        .await?;
+        Ok(ended)
+    }
+
+    /// Revokes the oldest live sessions of `user_id`, so that `keep` are left. The user's row must be locked.
+    pub async fn revoke_oldest_sessions(
+        &mut self,
+        user_id: UserId,
+        keep: u32,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Revocation>, Error> {
+        let ended = sqlx::query!(
+            "UPDATE sessions SET revoked_at = $3, revoked_reason = $4
+             WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $3
+                          ORDER BY created_at DESC, id DESC OFFSET $2)
+               AND revoked_at IS NULL
+             RETURNING id, access_until",
+            user_id.get(),
+            i64::from(keep),
+            now,
+            reason
+        )
+        .map(|row| Revocation { user_id, session_id: row.id.into(), revoked_at: now, keep_until: row.access_until })
+        .fetch_all(self.connection())
+        .await?;
+        Ok(ended)
+    }
+
+    /// Revokes up to `limit` sessions with which nothing was done for too long.
+    pub async fn revoke_idle_sessions(&mut self, limit: i64, now: DateTime<Utc>) -> Result<Vec<Revocation>, Error> {
+        let ended = sqlx::query!(
+            "UPDATE sessions SET revoked_at = $1, revoked_reason = 'idle'
+             WHERE id IN (SELECT id FROM sessions
+                          WHERE revoked_at IS NULL AND idle_seconds IS NOT NULL AND expires_at > $1
+                            AND last_activity <= $1 - make_interval(secs => idle_seconds)
+                          ORDER BY last_activity LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
+             RETURNING id, user_id, access_until",
+            now,
+            limit
+        )
+        .map(|row| Revocation {
+            user_id: row.user_id.into(),
+            session_id: row.id.into(),
+            revoked_at: now,
+            keep_until: row.access_until,
+        })
+        .fetch_all(self.connection())
+        .await?;
+        Ok(ended)
     }
 }
 
@@ -91,14 +298,115 @@ impl Db {
     /// The revocations since `since` that still matter at `now`.
     pub async fn revocations_since(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Revocation>, Error> {
         let rows = sqlx::query!(
-            r#"SELECT id, revoked_at AS "revoked_at!", access_until FROM sessions
+            r#"SELECT id, user_id, revoked_at AS "revoked_at!", access_until FROM sessions
                WHERE revoked_at >= $1 AND access_until > $2"#,
             since,
             now
         )
-        .map(|row| Revocation { session_id: row.id.into(), revoked_at: row.revoked_at, keep_until: row.access_until })
+        .map(|row| Revocation {
+            user_id: row.user_id.into(),
+            session_id: row.id.into(),
+            revoked_at: row.revoked_at,
+            keep_until: row.access_until,
+        })
         .fetch_all(self.pool())
         .await?;
         Ok(rows)
+    }
+
+    /// The live sessions of a user, the one used last first.
+    pub async fn live_sessions(&self, user_id: UserId, now: DateTime<Utc>) -> Result<Vec<Listed>, Error> {
+        let rows = sqlx::query!(
+            "SELECT id, device, user_agent, ip_address, login_method, created_at, last_activity, expires_at
+             FROM sessions
+             WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $2
+               AND (idle_seconds IS NULL OR last_activity > $2 - make_interval(secs => idle_seconds))
+             ORDER BY last_activity DESC, id DESC LIMIT 200",
+            user_id.get(),
+            now
+        )
+        .map(|row| Listed {
+            id: row.id.into(),
+            device: row.device,
+            user_agent: row.user_agent,
+            ip: row.ip_address.ip(),
+            login_method: row.login_method,
+            created_at: row.created_at,
+            last_activity: row.last_activity,
+            expires_at: row.expires_at,
+            ended: None,
+        })
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows)
+    }
+
+    /// The ended sessions of a user, newest first: up to `limit` of those opened before `before`.
+    pub async fn ended_sessions(
+        &self,
+        user_id: UserId,
+        before: Option<SessionId>,
+        limit: i64,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Listed>, Error> {
+        let rows = sqlx::query!(
+            r#"SELECT id, device, user_agent, ip_address, login_method, created_at, last_activity, expires_at,
+                      coalesce(revoked_at, expires_at) AS "ended_at!", coalesce(revoked_reason, 'expired') AS "reason!"
+               FROM sessions
+               WHERE user_id = $1 AND id < $2 AND (revoked_at IS NOT NULL OR expires_at <= $4)
+               ORDER BY id DESC LIMIT $3"#,
+            user_id.get(),
+            before.map_or(i64::MAX, SessionId::get),
+            limit,
+            now
+        )
+        .map(|row| Listed {
+            id: row.id.into(),
+            device: row.device,
+            user_agent: row.user_agent,
+            ip: row.ip_address.ip(),
+            login_method: row.login_method,
+            created_at: row.created_at,
+            last_activity: row.last_activity,
+            expires_at: row.expires_at,
+            ended: Some((row.ended_at, row.reason)),
+        })
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows)
+    }
+
+    /// When the user of a live session last proved who they are. Returns `None` if the session has ended.
+    pub async fn auth_time(&self, id: SessionId) -> Result<Option<DateTime<Utc>>, Error> {
+        let time = sqlx::query_scalar!("SELECT auth_time FROM sessions WHERE id = $1 AND revoked_at IS NULL", id.get());
+        Ok(time.fetch_optional(self.pool()).await?)
+    }
+
+    /// Notes when sessions were last used, in one statement. What was idle for too long stays so.
+    pub async fn note_activity(&self, sessions: &[i64], times: &[DateTime<Utc>]) -> Result<u64, Error> {
+        let done = sqlx::query!(
+            "UPDATE sessions s SET last_activity = u.at
+             FROM unnest($1::bigint[], $2::timestamptz[]) AS u (id, at)
+             WHERE s.id = u.id AND s.last_activity < u.at AND s.revoked_at IS NULL
+               AND (s.idle_seconds IS NULL OR u.at < s.last_activity + make_interval(secs => s.idle_seconds))",
+            sessions,
+            times
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected())
+    }
+
+    /// Removes up to `limit` sessions that expired before `before`. Answers how many.
+    pub async fn clean_sessions(&self, before: DateTime<Utc>, limit: i64) -> Result<u64, Error> {
+        let done = sqlx::query!(
+            "DELETE FROM sessions WHERE id IN
+                 (SELECT id FROM sessions WHERE expires_at < $1 ORDER BY expires_at LIMIT $2 FOR UPDATE SKIP LOCKED)",
+            before,
+            limit
+        )
+        .execute(self.pool())
+        .await?;
+        Ok(done.rows_affected())
     }
 }

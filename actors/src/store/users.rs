@@ -10,26 +10,11 @@ use crate::domain::phone::Phone;
 use crate::domain::principal::UserId;
 use crate::domain::role::{ProfileLevel, Role};
 
-/// What a login needs to know of a user.
-#[derive(Clone, Debug)]
-pub struct LoginUser {
-    /// The user.
-    pub id: UserId,
-    /// Their role.
-    pub role: Role,
-    /// How much of their profile is there.
-    pub profile_completion: ProfileLevel,
-    /// Whether they may log in.
-    pub is_active: bool,
-    /// The language of their messages.
-    pub preferred_language: Language,
-    /// Whether this login made them.
-    pub is_new: bool,
-}
-
-/// An administrator to be created by an operator.
+/// An officer, administrator or auditor to be created.
 #[derive(Debug)]
-pub struct NewAdmin<'a> {
+pub struct NewOfficer<'a> {
+    /// The id, where one is chosen already.
+    pub id: UserId,
     /// The phone, taken as verified.
     pub phone: &'a Phone,
     /// The full name.
@@ -40,87 +25,65 @@ pub struct NewAdmin<'a> {
     pub employee_id: &'a str,
     /// The password's hash.
     pub password_hash: &'a str,
+    /// The role, one that needs a password.
+    pub role: Role,
+    /// The department.
+    pub department_id: Option<i64>,
+    /// Who creates them; `None` for an operator.
+    pub created_by: Option<UserId>,
 }
 
-fn role(name: &str) -> Result<Role, Error> {
+pub(super) fn role(name: &str) -> Result<Role, Error> {
     Role::parse(name).ok_or(Error::Inconsistent { table: "users", column: "role" })
 }
 
-fn level(name: &str) -> Result<ProfileLevel, Error> {
+pub(super) fn level(name: &str) -> Result<ProfileLevel, Error> {
     ProfileLevel::parse(name).ok_or(Error::Inconsistent { table: "users", column: "profile_completion" })
 }
 
-fn language(code: &str) -> Result<Language, Error> {
+pub(super) fn language(code: &str) -> Result<Language, Error> {
     Language::parse(code).ok_or(Error::Inconsistent { table: "users", column: "preferred_language" })
 }
 
 impl UnitOfWork {
-    /// Finds the user who proved to hold `phone`, or creates a citizen, and counts the login of an active one. Holds the
-    /// row's lock until the end: what follows for one user happens in one order. Two first logins at once make one user.
-    pub async fn sign_in_by_phone(
-        &mut self,
-        phone: &Phone,
-        language_hint: Language,
-        method: &str,
-        now: DateTime<Utc>,
-    ) -> Result<LoginUser, Error> {
-        // `xmax = 0` tells a row this statement inserted from one it found. A login of an officer is counted when the
-        // second step is done, so only the lock is taken for them.
-        let row = sqlx::query!(
-            r#"INSERT INTO users AS u (phone, phone_verified, account_created_via, preferred_language, created_at,
-                                       updated_at, last_login, last_login_method, login_count)
-               VALUES ($1, true, 'otp', $2, $3, $3, $3, $4, 1)
-               ON CONFLICT (phone) DO UPDATE SET
-                   phone_verified = true,
-                   last_login = CASE WHEN u.is_active AND u.role NOT IN ('nodal_officer', 'admin', 'auditor')
-                                     THEN $3 ELSE u.last_login END,
-                   last_login_method = CASE WHEN u.is_active AND u.role NOT IN ('nodal_officer', 'admin', 'auditor')
-                                            THEN $4 ELSE u.last_login_method END,
-                   login_count = u.login_count + (u.is_active AND u.role NOT IN ('nodal_officer', 'admin', 'auditor'))::int
-               RETURNING u.id, u.role, u.profile_completion, u.is_active, u.preferred_language, (u.xmax = 0) AS "is_new!""#,
-            phone.as_str(),
-            language_hint.as_str(),
-            now,
-            method,
-        )
-        .fetch_one(self.connection())
-        .await?;
-        Ok(LoginUser {
-            id: row.id.into(),
-            role: role(&row.role)?,
-            profile_completion: level(&row.profile_completion)?,
-            is_active: row.is_active,
-            preferred_language: language(&row.preferred_language)?,
-            is_new: row.is_new,
-        })
-    }
-
-    /// Creates an administrator. Returns `None` if the phone has an account already.
-    pub async fn insert_admin(&mut self, new: &NewAdmin<'_>, now: DateTime<Utc>) -> Result<Option<UserId>, Error> {
-        let id = sqlx::query_scalar!(
-            "INSERT INTO users (phone, phone_verified, full_name, email, employee_id, password_hash, role,
-                                profile_completion, account_created_via, created_at, updated_at)
-             VALUES ($1, true, $2, $3, $4, $5, 'admin', 'basic', 'operator', $6, $6)
-             ON CONFLICT (phone) DO NOTHING RETURNING id",
+    /// Creates an officer, administrator or auditor, with the first row of their role's history. Fails with
+    /// [`Error::Refused`] if the phone, the e-mail or the employee id belongs to an account, or there is no such department.
+    pub async fn insert_officer(&mut self, new: &NewOfficer<'_>, now: DateTime<Utc>) -> Result<(), Error> {
+        let (via, reason) = match new.created_by {
+            Some(_) => ("admin", "created by an administrator"),
+            None => ("operator", "created by an operator"),
+        };
+        sqlx::query!(
+            "INSERT INTO users (id, phone, phone_verified, full_name, email, employee_id, password_hash,
+                                password_changed_at, role, department_id, profile_completion, account_created_via,
+                                created_at, updated_at)
+             OVERRIDING SYSTEM VALUE
+             VALUES ($1, $2, true, $3, $4, $5, $6, $10, $7, $8, 'basic', $9, $10, $10)",
+            new.id.get(),
             new.phone.as_str(),
             new.full_name,
             new.email,
             new.employee_id,
             new.password_hash,
-            now
-        )
-        .fetch_optional(self.connection())
-        .await?;
-        let Some(id) = id else { return Ok(None) };
-        sqlx::query!(
-            "INSERT INTO role_history (user_id, old_role, new_role, reason, created_at)
-             VALUES ($1, NULL, 'admin', 'created by an operator', $2)",
-            id,
+            new.role.as_str(),
+            new.department_id,
+            via,
             now
         )
         .execute(self.connection())
         .await?;
-        Ok(Some(id.into()))
+        sqlx::query!(
+            "INSERT INTO role_history (user_id, old_role, new_role, changed_by, reason, created_at)
+             VALUES ($1, NULL, $2, $3, $4, $5)",
+            new.id.get(),
+            new.role.as_str(),
+            new.created_by.map(UserId::get),
+            reason,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
     }
 }
 

@@ -6,5 +6,5 @@ if life <= 0 then return 0 end
 redis.call('HSET', KEYS[1], 'mac', ARGV[2], 'expires', ARGV[3], 'left', ARGV[4], 'id', ARGV[5], 'block', ARGV[6],
   'funnel', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], life)
-redis.call('HINCRBY', ARGV[7], ARGV[6] .. ':entered', -1)
+if ARGV[6] ~= '' then redis.call('HINCRBY', ARGV[7], ARGV[6] .. ':entered', -1) end
 return 1

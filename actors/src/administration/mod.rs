@@ -1,0 +1,166 @@
+//! What administrators do to other people's accounts: create officers, end locks.
+//!
+//! Owns nothing. Each act and its audit row are one transaction. May touch: the store, Redis (locks).
+
+mod error;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Datelike, Utc};
+use civiclens_nats::events::officer;
+
+pub use self::error::Error;
+use crate::domain::audit::{Action, Entry};
+use crate::domain::client::Client;
+use crate::domain::clock::Clock;
+use crate::domain::password::About;
+use crate::domain::phone::Phone;
+use crate::domain::principal::{Principal, UserId};
+use crate::domain::role::Role;
+use crate::domain::secret::Secret;
+use crate::events::Events;
+use crate::limits::{Lockout, Subject};
+use crate::passwords;
+use crate::store::users::NewOfficer;
+use crate::store::{self, Db};
+
+/// How often another employee id is tried where the one that was made up belongs to somebody.
+const TRIES: u32 = 3;
+
+/// What administration works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// PostgreSQL.
+    pub db: Db,
+    /// Judges and hashes passwords.
+    pub passwords: passwords::Handle,
+    /// Knows the locks.
+    pub lockout: Lockout,
+    /// Makes events.
+    pub events: Events,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// An officer, administrator or auditor to be created.
+#[derive(Debug)]
+pub struct Officer {
+    /// The phone.
+    pub phone: Phone,
+    /// The e-mail.
+    pub email: String,
+    /// The name.
+    pub full_name: String,
+    /// The first password.
+    pub password: Secret,
+    /// The role, one that needs a password.
+    pub role: Role,
+    /// The employee id; made up where none is given: `EMP-<year>-<user id>`.
+    pub employee_id: Option<String>,
+    /// The department.
+    pub department_id: Option<i64>,
+}
+
+/// The door to administration. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    parts: Arc<Parts>,
+}
+
+impl Handle {
+    /// An administration of `parts`.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// Creates an officer. Fails with [`Error::Taken`] if the phone, the e-mail or the employee id belongs to an account, and
+    /// leaves nothing half-made.
+    pub async fn create_officer(&self, admin: &Principal, new: Officer, client: &Client) -> Result<UserId, Error> {
+        if !new.role.needs_password() {
+            return Err(Error::NotAnOfficer);
+        }
+        let about = About {
+            phone: Some(new.phone.clone()),
+            full_name: Some(new.full_name.clone()),
+            email: Some(new.email.clone()),
+        };
+        self.parts.passwords.check("password", new.password.clone(), about).await?;
+        let hash = self.parts.passwords.hash(new.password.clone()).await?;
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            match self.insert(admin, &new, &hash, client).await {
+                Err(Error::Taken("employee_id")) if new.employee_id.is_none() && tries < TRIES => {}
+                outcome => return outcome,
+            }
+        }
+    }
+
+    async fn insert(&self, admin: &Principal, new: &Officer, hash: &str, client: &Client) -> Result<UserId, Error> {
+        let now = self.parts.clock.now();
+        let id = self.parts.db.reserve_user_id().await?;
+        let employee_id = new.employee_id.clone().unwrap_or_else(|| employee_id(id, now));
+        let mut work = self.parts.db.begin().await?;
+        let row = NewOfficer {
+            id,
+            phone: &new.phone,
+            full_name: &new.full_name,
+            email: &new.email,
+            employee_id: &employee_id,
+            password_hash: hash,
+            role: new.role,
+            department_id: new.department_id,
+            created_by: Some(admin.user_id),
+        };
+        work.insert_officer(&row, now).await.map_err(taken)?;
+        let mut entry = Entry::by_user(Action::OfficerCreated, id, client).with("role", new.role.as_str());
+        entry.actor = Some(admin.user_id);
+        work.record(entry);
+        let event = officer::CreatedV1 {
+            user_id: id.get(),
+            role: new.role.as_str().to_owned(),
+            employee_id,
+            department_id: new.department_id,
+            created_by: admin.user_id.get(),
+            created_at: now,
+        };
+        work.announce(self.parts.events.event(id, event, client, now)?);
+        work.commit(now).await.map_err(taken)?;
+        Ok(id)
+    }
+
+    /// Ends the lock of an account, for strangers and for each of its devices, and forgets its failures.
+    pub async fn unlock(&self, admin: &Principal, user: UserId, client: &Client) -> Result<(), Error> {
+        let account = self.parts.db.account(user).await?.ok_or(Error::UnknownUser)?;
+        let devices = self.parts.db.known_devices(user).await?;
+        let own = devices.iter().map(|hash| Subject::device(&account.phone, hash));
+        let subjects: Vec<Subject> = std::iter::once(Subject::stranger(&account.phone)).chain(own).collect();
+        self.parts.lockout.forgive(&subjects).await?;
+        let now = self.parts.clock.now();
+        let mut work = self.parts.db.begin().await?;
+        let mut entry = Entry::by_user(Action::AccountUnlocked, user, client);
+        entry.actor = Some(admin.user_id);
+        work.record(entry);
+        Ok(work.commit(now).await?)
+    }
+}
+
+/// The employee id of who was given none.
+fn employee_id(id: UserId, now: DateTime<Utc>) -> String {
+    format!("EMP-{}-{id}", now.year())
+}
+
+/// Says which field belongs to somebody else.
+fn taken(error: store::Error) -> Error {
+    let field = match &error {
+        store::Error::Refused { constraint, .. } => match constraint.as_str() {
+            "users_phone_key" => Some("phone"),
+            "users_email_key" => Some("email"),
+            "users_employee_id_key" => Some("employee_id"),
+            "users_department_id_fkey" => return Error::UnknownDepartment,
+            _ => None,
+        },
+        _ => None,
+    };
+    field.map_or_else(|| Error::Store(error), Error::Taken)
+}

@@ -1,0 +1,195 @@
+//! Passwords of people who have an account: changed, given again, forgotten and reset.
+//!
+//! A new password, the end of the sessions that rested on the old one, the audit row, the event and the notices are one
+//! transaction. A reset is asked for by phone or e-mail, and the answer is the same, after the same work, whether or not
+//! there is an account. Owns nothing. May touch: the store, Redis.
+
+mod error;
+mod reset;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use civiclens_nats::events::security;
+
+pub use self::error::Error;
+pub use self::reset::Recipient;
+use crate::domain::audit::{Action, Entry};
+use crate::domain::client::Client;
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::domain::keys::{HashKey, Sealer};
+use crate::domain::limit::Rate;
+use crate::domain::password::About;
+use crate::domain::principal::Principal;
+use crate::domain::secret::Secret;
+use crate::guard::{Failure, Guard};
+use crate::limits::{Limits, Subject};
+use crate::sessions::{Ended, Opened, Which};
+use crate::short_memory::ShortMemory;
+use crate::store::accounts::Account;
+use crate::store::{Db, UnitOfWork};
+use crate::{otp, passwords, sessions};
+
+/// What this works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// PostgreSQL.
+    pub db: Db,
+    /// Redis.
+    pub memory: ShortMemory,
+    /// Codes by SMS.
+    pub otp: otp::Handle,
+    /// Judges, hashes and verifies.
+    pub passwords: passwords::Handle,
+    /// Ends and renews sessions.
+    pub sessions: sessions::Handle,
+    /// Admits attempts and counts failures.
+    pub guard: Guard,
+    /// Budgets of resets by e-mail.
+    pub limits: Limits,
+    /// Resets of one e-mail.
+    pub resets: Rate,
+    /// Resets asked for from one address.
+    pub resets_per_address: Rate,
+    /// Hashes tokens.
+    pub hash_key: HashKey,
+    /// Seals tokens inside jobs.
+    pub sealer: Arc<Sealer>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// The door to passwords of accounts. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    parts: Arc<Parts>,
+}
+
+/// What a password must not be made of.
+fn about(account: &Account) -> About {
+    About {
+        phone: Some(account.phone.clone()),
+        full_name: account.full_name.clone(),
+        email: account.email.clone(),
+    }
+}
+
+impl Handle {
+    /// A handle of `parts`.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// Whether this is the password of `principal`. If it is, they have proved again, at this moment, who they are.
+    pub async fn verify(&self, principal: &Principal, password: Secret, client: &Client) -> Result<bool, Error> {
+        let account = self.parts.db.account(principal.user_id).await?.ok_or(Error::UnknownUser)?;
+        match self.confirm(&account, principal, password, client).await {
+            Ok(()) => {}
+            Err(Error::PasswordWrong) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        let now = self.parts.clock.now();
+        let mut work = self.parts.db.begin().await?;
+        self.parts.sessions.service().note_proof_in(&mut work, principal.session_id, now).await?;
+        let entry = Entry::by_user(Action::PasswordVerified, account.id, client);
+        work.record(entry.on("session", principal.session_id));
+        work.commit(now).await?;
+        Ok(true)
+    }
+
+    /// Checks the password of a session's holder. A wrong one is a failure of the session alone, so that a stolen token cannot
+    /// lock its owner out.
+    async fn confirm(
+        &self,
+        account: &Account,
+        principal: &Principal,
+        password: Secret,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let guard = &self.parts.guard;
+        let subject = Subject::session(&account.phone, principal.session_id);
+        let attempt = guard.begin_as(&subject, client).await?;
+        match self.parts.passwords.verify(password, account.password_hash.clone()).await {
+            Ok(verdict) if verdict.matches => {
+                guard.succeeded(attempt).await;
+                Ok(())
+            }
+            Ok(_) => {
+                let (account, method, reason) = (Some(account), "password", "wrong_password");
+                guard.failed(attempt, Failure { account, method, reason, lock: None }, client).await?;
+                Err(Error::PasswordWrong)
+            }
+            Err(error) => {
+                guard.passed(attempt).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Changes the password of `principal`. Ends their other sessions; this one goes on with the tokens answered, and older
+    /// tokens of it are worthless.
+    pub async fn change(
+        &self,
+        principal: &Principal,
+        old: Secret,
+        new: Secret,
+        client: &Client,
+    ) -> Result<Opened, Error> {
+        let account = self.parts.db.account(principal.user_id).await?.ok_or(Error::UnknownUser)?;
+        if account.password_hash.is_none() {
+            return Err(Error::NoPassword);
+        }
+        self.confirm(&account, principal, old.clone(), client).await?;
+        if old == new {
+            return Err(Error::Unchanged);
+        }
+        self.parts.passwords.check("new_password", new.clone(), about(&account)).await?;
+        let hash = self.parts.passwords.hash(new).await?;
+        let now = self.parts.clock.now();
+        let mut work = self.parts.db.begin().await?;
+        // Another change may have come first: then the old password is no longer the one that was confirmed.
+        let locked = work.lock_account(account.id).await?.ok_or(Error::UnknownUser)?;
+        if locked.password_hash != account.password_hash {
+            return Err(Error::PasswordWrong);
+        }
+        let which = Which::AllBut(principal.session_id);
+        let (epoch, ended) = self.store_in(&mut work, &account, &hash, which, ("change", client, now)).await?;
+        let service = self.parts.sessions.service();
+        let opened = service.renew_in(&mut work, &account, epoch, principal.session_id, now).await?;
+        work.commit(now).await?;
+        service.spread(ended, client, now).await;
+        Ok(opened)
+    }
+
+    /// Stores a new password and everything that follows from it, in one transaction. Answers the token epoch that begins with
+    /// it, and what ended.
+    async fn store_in(
+        &self,
+        work: &mut UnitOfWork,
+        account: &Account,
+        hash: &str,
+        which: Which,
+        (via, client, now): (&'static str, &Client, DateTime<Utc>),
+    ) -> Result<(i32, Ended), Error> {
+        let service = self.parts.sessions.service();
+        work.set_password(account.id, hash, now).await?;
+        let (epoch, begun) = service.begin_epoch_in(work, account.id, now).await?;
+        let (action, reason) = match via {
+            "reset" => (Action::PasswordReset, "password_reset"),
+            _ => (Action::PasswordChanged, "password_changed"),
+        };
+        let ended = service.end_in(work, account.id, which, reason, client, now).await?;
+        work.record(Entry::by_user(action, account.id, client));
+        let event = security::PasswordChangedV1 {
+            user_id: account.id.get(),
+            via: via.to_owned(),
+            changed_at: now,
+        };
+        work.announce(self.parts.guard.events.event(account.id, event, client, now)?);
+        self.parts.guard.notices.password_changed(work, account, client, now)?;
+        Ok((epoch, Ended { sessions: ended.sessions, epoch: begun.epoch }))
+    }
+}

@@ -1,0 +1,66 @@
+//! Why an attempt was not admitted, or its outcome not noted.
+
+use std::time::Duration;
+
+use crate::accounts::error::store_code;
+use crate::domain::code::{Code, Coded};
+use crate::domain::limit::Budget;
+use crate::limits::Refused;
+use crate::short_memory::Unavailable;
+use crate::{events, store};
+
+/// A failure of the guard.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The account is locked, or a limit was reached.
+    #[error(transparent)]
+    Refused(#[from] Refused),
+    /// Redis.
+    #[error(transparent)]
+    ShortMemory(#[from] Unavailable),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// An event could not be made.
+    #[error(transparent)]
+    Events(#[from] events::Error),
+}
+
+impl Error {
+    /// What is left of the limit that was reached.
+    pub fn budget(&self) -> Option<Budget> {
+        match self {
+            Self::Refused(Refused::Limited(budget)) => Some(*budget),
+            _ => None,
+        }
+    }
+}
+
+impl Coded for Error {
+    fn code(&self) -> Code {
+        match self {
+            Self::Refused(Refused::Locked(_)) => Code::AccountLocked,
+            Self::Refused(Refused::Limited(_)) => Code::RateLimited,
+            Self::Refused(Refused::ShortMemory(_)) | Self::ShortMemory(_) => Code::DependencyUnavailable,
+            Self::Store(error) => store_code(error),
+            Self::Refused(Refused::NoId) | Self::Events(_) => Code::Internal,
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::Refused(Refused::Locked(_)) => "Too many failed logins. Wait before you try again.",
+            Self::Refused(Refused::Limited(_)) => "Too many failed logins. Wait a little before you try again.",
+            _ => self.code().title(),
+        }
+        .to_owned()
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Refused(Refused::Locked(left)) => Some(*left),
+            Self::Refused(Refused::Limited(budget)) => Some(budget.reset),
+            _ => (self.code().status() == 503).then(|| Duration::from_secs(5)),
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! The guard at every place where somebody proves who they are: admits attempts, counts failures, locks, and tells of both.
+//!
+//! A failure, its audit row, its events and its notice are one transaction, for an account and for none alike, so that
+//! neither an answer nor its time tells who has one. Owns nothing; locks are in Redis ([`crate::limits`]). When Redis or
+//! PostgreSQL is away nobody is admitted. May touch: Redis, the store.
+
+mod error;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use civiclens_nats::events::security;
+
+pub use self::error::Error;
+use crate::domain::audit::{Action, Entry};
+use crate::domain::client::{Client, Device};
+use crate::domain::clock::Clock;
+use crate::domain::keys::HashKey;
+use crate::domain::phone::Phone;
+use crate::events::Events;
+use crate::limits::{Attempt, Lockout, Refused, Subject};
+use crate::notifications::notices::Notices;
+use crate::store::Db;
+use crate::store::accounts::Account;
+
+/// What the guard works with.
+#[derive(Clone, Debug)]
+pub struct Guard {
+    /// PostgreSQL.
+    pub db: Db,
+    /// Counts and locks.
+    pub lockout: Lockout,
+    /// Makes events.
+    pub events: Events,
+    /// Makes messages to those concerned.
+    pub notices: Notices,
+    /// Recognises devices.
+    pub hash_key: HashKey,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A failure to be told of.
+#[derive(Clone, Copy, Debug)]
+pub struct Failure<'a> {
+    /// Whose account, if there is one.
+    pub account: Option<&'a Account>,
+    /// How they tried: `otp`, `password`, `totp`, …
+    pub method: &'static str,
+    /// Why it failed: `wrong_code`, `wrong_password`, `locked`.
+    pub reason: &'static str,
+    /// How long the lock holds that it began, if it began one.
+    pub lock: Option<Duration>,
+}
+
+impl Guard {
+    /// Whose failures are counted if strangers are locked out: a device from which the account was entered before. Returns
+    /// `None` for any other.
+    pub async fn own_subject(&self, phone: &Phone, device: Option<&Device>) -> Result<Option<Subject>, Error> {
+        let Some(id) = device.and_then(|device| device.id.as_deref()) else { return Ok(None) };
+        let hash = self.hash_key.hash("device", &["id", id]);
+        let known = self.db.is_known_device(phone, &hash).await?;
+        Ok(known.then(|| Subject::device(phone, &hash)))
+    }
+
+    /// Admits an attempt to enter the account of `phone`. Answers it with whose failure it would be.
+    pub async fn begin(
+        &self,
+        phone: &Phone,
+        device: Option<&Device>,
+        method: &'static str,
+        client: &Client,
+    ) -> Result<(Attempt, Subject), Error> {
+        let stranger = Subject::stranger(phone);
+        match self.begin_as(&stranger, client).await {
+            Err(Refused::Locked(left)) => {
+                if let Some(own) = self.own_subject(phone, device).await? {
+                    match self.begin_as(&own, client).await {
+                        Err(Refused::Locked(_)) => {}
+                        outcome => return Ok((outcome?, own)),
+                    }
+                }
+                let account = self.db.account_by_phone(phone).await?;
+                let failure = Failure { account: account.as_ref(), method, reason: "locked", lock: None };
+                self.tell(failure, client).await?;
+                Err(Error::Refused(Refused::Locked(left)))
+            }
+            outcome => Ok((outcome?, stranger)),
+        }
+    }
+
+    /// Admits an attempt of a known subject.
+    pub async fn begin_as(&self, subject: &Subject, client: &Client) -> Result<Attempt, Refused> {
+        let id = self.events.id(self.clock.now()).map_err(|_| Refused::NoId)?;
+        self.lockout.begin(id.to_string(), subject, client).await
+    }
+
+    /// An attempt failed: counts it and tells of it.
+    pub async fn failed(&self, attempt: Attempt, failure: Failure<'_>, client: &Client) -> Result<(), Error> {
+        let lock = self.lockout.failed(attempt).await?;
+        self.tell(Failure { lock, ..failure }, client).await
+    }
+
+    /// An attempt was no failure, but more is needed, or it was given up. Best effort: if Redis is away, it is a failure.
+    pub async fn passed(&self, attempt: Attempt) {
+        if let Err(error) = self.lockout.passed(attempt).await {
+            tracing::warn!(%error, "an attempt that passed counts as a failure");
+        }
+    }
+
+    /// An attempt let its owner in. Best effort as well.
+    pub async fn succeeded(&self, attempt: Attempt) {
+        if let Err(error) = self.lockout.succeeded(attempt).await {
+            tracing::warn!(%error, "an attempt that succeeded counts as a failure");
+        }
+    }
+
+    /// The owner got in by other means than an attempt: earlier failures are forgotten. Best effort.
+    pub async fn forget_failures(&self, subject: &Subject) {
+        if let Err(error) = self.lockout.forget(subject).await {
+            tracing::warn!(%error, "failures of an account could not be forgotten");
+        }
+    }
+
+    /// Tells of a failure: audit row, events, and a notice if the account is locked now.
+    pub async fn tell(&self, failure: Failure<'_>, client: &Client) -> Result<(), Error> {
+        let Failure { account, method, reason, lock } = failure;
+        let now = self.clock.now();
+        let mut work = self.db.begin().await?;
+        let about = |action| {
+            let mut entry = Entry::by_stranger(action, client).with("method", method);
+            entry.subject = account.map(|account| account.id);
+            entry
+        };
+        work.record(about(Action::LoginFailed).with("reason", reason));
+        if let Some(lock) = lock {
+            work.record(about(Action::AccountLocked).with("minutes", lock.as_secs().div_ceil(60)));
+        }
+        if let Some(account) = account {
+            let event = security::LoginFailedV1 {
+                user_id: account.id.get(),
+                method: method.to_owned(),
+                reason: reason.to_owned(),
+                failed_at: now,
+            };
+            work.announce(self.events.event(account.id, event, client, now)?);
+            if let Some(lock) = lock {
+                let event = security::AccountLockedV1 {
+                    user_id: account.id.get(),
+                    reason: "too_many_attempts".to_owned(),
+                    locked_at: now,
+                    locked_until: now + lock,
+                };
+                work.announce(self.events.event(account.id, event, client, now)?);
+                self.notices.account_locked(&mut work, account, lock, client, now)?;
+            }
+        }
+        Ok(work.commit(now).await?)
+    }
+}

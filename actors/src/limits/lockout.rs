@@ -1,0 +1,196 @@
+//! The lock of an account: after so many failures it refuses logins for a while, each time for longer.
+//!
+//! A stranger's failures and those of a device that its owner used before are counted apart, so that a stranger cannot
+//! lock the owner out. Whether the phone has an account makes no difference.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::{Script, ScriptInvocation};
+
+use super::{LOCK_LUA, LOG_LUA, millis};
+use crate::domain::client::Client;
+use crate::domain::clock::Clock;
+use crate::domain::limit::{Budget, Rate};
+use crate::domain::lockout::Rule;
+use crate::domain::phone::Phone;
+use crate::domain::principal::SessionId;
+use crate::short_memory::{ShortMemory, Unavailable, script};
+
+/// How long failures, and how often an account was locked, are remembered after the last failure or lock.
+const MEMORY: Duration = Duration::from_hours(24);
+/// How long an attempt may be in hand.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// When an account locks.
+#[derive(Clone, Copy, Debug)]
+pub struct LockoutConfig {
+    /// After how many failures, and for how long.
+    pub rule: Rule,
+    /// Failed logins of one account.
+    pub per_account: Rate,
+    /// Failed logins from one address.
+    pub per_address: Rate,
+}
+
+/// Whose failures are counted: those of an account, or those of one known device of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject(String);
+
+impl Subject {
+    /// Everybody who is not on a known device.
+    pub fn stranger(phone: &Phone) -> Self {
+        Self(phone.to_string())
+    }
+
+    /// A device from which the account was entered before.
+    pub fn device(phone: &Phone, device_hash: &[u8; 32]) -> Self {
+        Self(format!("{phone}:{}", hex::encode(device_hash.get(..8).unwrap_or_default())))
+    }
+
+    /// Who holds a session already: what fails there locks that session's proofs and nobody else's.
+    pub fn session(phone: &Phone, session: SessionId) -> Self {
+        Self(format!("{phone}:s{session}"))
+    }
+
+    /// The subject as it is kept in the state of a login.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The subject that was kept.
+    pub fn from_kept(text: String) -> Self {
+        Self(text)
+    }
+}
+
+/// Why an attempt was not admitted.
+#[derive(Debug, thiserror::Error)]
+pub enum Refused {
+    /// The account is locked for so long.
+    #[error("the account is locked")]
+    Locked(Duration),
+    /// Too many failures in the window, or too many attempts at once.
+    #[error("too many failed logins")]
+    Limited(Budget),
+    /// Redis.
+    #[error(transparent)]
+    ShortMemory(#[from] Unavailable),
+    /// No random bytes to name the attempt by.
+    #[error("no random bytes")]
+    NoId,
+}
+
+/// An admitted attempt. It counts as a failure until it is ended.
+#[derive(Debug)]
+#[must_use = "an attempt that is not ended counts as a failure"]
+pub struct Attempt {
+    id: String,
+    keys: [String; 4],
+    /// What is left of the account's budget, this attempt taken off.
+    pub budget: Budget,
+}
+
+/// The locks. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Lockout {
+    memory: ShortMemory,
+    clock: Arc<dyn Clock>,
+    config: LockoutConfig,
+    begin: Script,
+    end: Script,
+}
+
+impl Lockout {
+    /// Locks in `memory`.
+    pub fn new(memory: ShortMemory, clock: Arc<dyn Clock>, config: LockoutConfig) -> Self {
+        Self {
+            memory,
+            clock,
+            config,
+            begin: script(&[LOG_LUA, LOCK_LUA, include_str!("scripts/begin.lua")].concat()),
+            end: script(&[LOCK_LUA, include_str!("scripts/end.lua")].concat()),
+        }
+    }
+
+    /// The key of a subject's lock.
+    pub(crate) fn lock_key(&self, subject: &Subject) -> String {
+        self.memory.key(&["lock", &subject.0])
+    }
+
+    /// Adds the arguments that `count_failure` of the scripts needs: attempts, lengths, memory.
+    pub(crate) fn add_rule(&self, invocation: &mut ScriptInvocation<'_>) {
+        let lengths: Vec<String> =
+            self.config.rule.lengths().into_iter().map(|length| millis(length).to_string()).collect();
+        invocation.arg(self.config.rule.attempts).arg(lengths.join(",")).arg(millis(MEMORY));
+    }
+
+    /// Admits an attempt of `client` to enter the account of `subject`; `id` names it.
+    pub async fn begin(&self, id: String, subject: &Subject, client: &Client) -> Result<Attempt, Refused> {
+        let LockoutConfig { rule, per_account, per_address } = &self.config;
+        let keys = [
+            self.lock_key(subject),
+            self.memory.key(&["limit", "login_in_hand", &subject.0]),
+            self.memory.key(&["limit", "login", &subject.0]),
+            self.memory.key(&["limit", "login_address", &client.limit_subject()]),
+        ];
+        let mut begin = self.begin.prepare_invoke();
+        for key in &keys {
+            begin.key(key);
+        }
+        begin.arg(self.clock.now().timestamp_millis()).arg(&id).arg(rule.attempts).arg(millis(PATIENCE));
+        for rate in [per_account, per_address] {
+            begin.arg(rate.count).arg(millis(rate.window));
+        }
+        let (outcome, remaining, wait): (String, u32, u64) = self.memory.run(&begin).await?;
+        let wait = Duration::from_millis(wait);
+        let budget = |limit| Budget { limit, remaining, reset: wait };
+        match outcome.as_str() {
+            "ok" => Ok(Attempt { id, keys, budget: budget(per_account.count) }),
+            "locked" => Err(Refused::Locked(wait)),
+            "address" => Err(Refused::Limited(budget(per_address.count))),
+            _ => Err(Refused::Limited(budget(per_account.count))),
+        }
+    }
+
+    async fn end(&self, attempt: Attempt, outcome: &str) -> Result<Duration, Unavailable> {
+        let mut end = self.end.prepare_invoke();
+        for key in &attempt.keys {
+            end.key(key);
+        }
+        end.arg(self.clock.now().timestamp_millis()).arg(&attempt.id).arg(outcome);
+        self.add_rule(&mut end);
+        Ok(Duration::from_millis(self.memory.run(&end).await?))
+    }
+
+    /// The attempt failed. Answers how long the lock holds that this began, if it began one.
+    pub async fn failed(&self, attempt: Attempt) -> Result<Option<Duration>, Unavailable> {
+        Ok(Some(self.end(attempt, "failed").await?).filter(|lock| !lock.is_zero()))
+    }
+
+    /// The attempt was no failure, but another step follows: earlier failures stand.
+    pub async fn passed(&self, attempt: Attempt) -> Result<(), Unavailable> {
+        self.end(attempt, "passed").await.map(|_| ())
+    }
+
+    /// The attempt let its owner in: earlier failures are forgotten.
+    pub async fn succeeded(&self, attempt: Attempt) -> Result<(), Unavailable> {
+        self.end(attempt, "succeeded").await.map(|_| ())
+    }
+
+    /// Forgets the failures of a subject whose owner got in, and how often it was locked.
+    pub async fn forget(&self, subject: &Subject) -> Result<(), Unavailable> {
+        let mut delete = redis::cmd("DEL");
+        self.memory.command::<()>(delete.arg(self.lock_key(subject))).await
+    }
+
+    /// Forgets the failures and the lock of `subjects`, and what counts against their budgets.
+    pub async fn forgive(&self, subjects: &[Subject]) -> Result<(), Unavailable> {
+        let mut commands = redis::pipe();
+        for subject in subjects {
+            commands.del(self.lock_key(subject)).ignore();
+            commands.del(self.memory.key(&["limit", "login", &subject.0])).ignore();
+        }
+        self.memory.pipeline(&commands).await
+    }
+}

@@ -1,0 +1,13 @@
+-- Ends an attempt.
+-- KEYS: lock, attempts in hand, log of the account, log of the address
+-- ARGV: now, id, outcome (failed | passed | succeeded), attempts before the lock, lengths of locks, memory
+-- A passed attempt is no failure, but forgives none either: more steps follow. Answers how long the lock holds that began.
+local now, id, outcome = tonumber(ARGV[1]), ARGV[2], ARGV[3]
+redis.call('ZREM', KEYS[2], id)
+if outcome == 'failed' then
+  return count_failure(KEYS[1], now, tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6]))
+end
+redis.call('ZREM', KEYS[3], id)
+redis.call('ZREM', KEYS[4], id)
+if outcome == 'succeeded' then redis.call('DEL', KEYS[1]) end
+return 0

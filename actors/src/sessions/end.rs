@@ -1,0 +1,174 @@
+//! Ending sessions: in one transaction with what is said of it; then refused here at once and everywhere by broadcast.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use civiclens_nats::broadcast::RevocationV2;
+use civiclens_nats::envelope::Envelope;
+use civiclens_nats::events::session;
+
+use super::Error;
+use super::messages::{Ended, RevokeSessions, Which};
+use super::revocations::Epoch;
+use super::service::Service;
+use crate::domain::audit::{Action, Entry};
+use crate::domain::client::Client;
+use crate::domain::principal::UserId;
+use crate::store::UnitOfWork;
+use crate::store::sessions::Revocation;
+
+/// How many idle sessions are ended in one transaction.
+const IDLE_BATCH: i64 = 200;
+
+impl Service {
+    /// Ends sessions on somebody's word. Answers how many were live.
+    pub(super) async fn revoke(&self, request: RevokeSessions) -> Result<usize, Error> {
+        let RevokeSessions { user_id, which, reason, actor, client } = request;
+        let now = self.parts.clock.now();
+        let mut work = self.parts.db.begin().await?;
+        let ended = self.end_in(&mut work, user_id, which, reason, &client, now).await?;
+        let count = ended.sessions.len();
+        if let (Which::One(_), 0) = (which, count) {
+            return Ok(0);
+        }
+        let mut entry = Entry::by_user(action(which, reason), user_id, &client).with("reason", reason);
+        entry.actor = Some(actor);
+        work.record(match which {
+            Which::One(session) => entry.on("session", session),
+            Which::All | Which::AllBut(_) => entry.with("count", count),
+        });
+        work.commit(now).await?;
+        self.spread(ended, &client, now).await;
+        Ok(count)
+    }
+
+    /// Ends sessions in a transaction and announces each. The caller records why, commits, and then calls
+    /// [`spread`](Self::spread).
+    pub(crate) async fn end_in(
+        &self,
+        work: &mut UnitOfWork,
+        user_id: UserId,
+        which: Which,
+        reason: &str,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<Ended, Error> {
+        let sessions = match which {
+            Which::One(session) => work.revoke_session(user_id, session, reason, now).await?.into_iter().collect(),
+            Which::All => work.revoke_sessions(user_id, None, reason, now).await?,
+            Which::AllBut(session) => work.revoke_sessions(user_id, Some(session), reason, now).await?,
+        };
+        self.announce(work, &sessions, reason, client, now)?;
+        Ok(Ended { sessions, epoch: None })
+    }
+
+    /// Ends the oldest sessions of a user, so that `keep` are left.
+    pub(super) async fn end_oldest_in(
+        &self,
+        work: &mut UnitOfWork,
+        user_id: UserId,
+        keep: u32,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<Ended, Error> {
+        let sessions = work.revoke_oldest_sessions(user_id, keep, "session_limit", now).await?;
+        for ended in &sessions {
+            let entry = Entry::by_user(Action::SessionEnded, user_id, client).on("session", ended.session_id);
+            work.record(entry.with("reason", "session_limit"));
+        }
+        self.announce(work, &sessions, "session_limit", client, now)?;
+        Ok(Ended { sessions, epoch: None })
+    }
+
+    fn announce(
+        &self,
+        work: &mut UnitOfWork,
+        sessions: &[Revocation],
+        reason: &str,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        for ended in sessions {
+            let event = session::RevokedV1 {
+                user_id: ended.user_id.get(),
+                session_id: ended.session_id.get(),
+                reason: reason.to_owned(),
+                revoked_at: now,
+            };
+            work.announce(self.parts.events.event(ended.user_id, event, client, now)?);
+        }
+        Ok(())
+    }
+
+    /// Refuses here what ended, forgets its short-lived state, and tells the other nodes. Never fails: who does not hear it
+    /// reads it.
+    pub(crate) async fn spread(&self, ended: Ended, client: &Client, now: DateTime<Utc>) {
+        let Ended { sessions, epoch } = ended;
+        if sessions.is_empty() && epoch.is_none() {
+            return;
+        }
+        let longest = now + self.parts.tokens.longest_life();
+        self.revocations.add(sessions.iter().map(|ended| (ended.session_id, ended.keep_until)));
+        if let Some((user_id, first)) = epoch {
+            self.revocations.add_epoch(&Epoch { user_id, first, keep_until: longest });
+        }
+        self.forget(sessions.iter().map(|ended| ended.session_id)).await;
+        let mut by_user: BTreeMap<i64, RevocationV2> = BTreeMap::new();
+        let empty = |user_id: UserId| RevocationV2 {
+            user_id: user_id.get(),
+            session_ids: Vec::new(),
+            token_epoch: None,
+            revoked_at: now,
+            keep_until: longest,
+        };
+        for ended in &sessions {
+            let message = by_user.entry(ended.user_id.get()).or_insert_with(|| empty(ended.user_id));
+            message.session_ids.push(ended.session_id.get());
+            message.keep_until = message.keep_until.max(ended.keep_until);
+        }
+        if let Some((user_id, first)) = epoch {
+            by_user.entry(user_id.get()).or_insert_with(|| empty(user_id)).token_epoch = Some(first);
+        }
+        for message in by_user.into_values() {
+            self.broadcast(message, client, now).await;
+        }
+    }
+
+    async fn broadcast(&self, message: RevocationV2, client: &Client, now: DateTime<Utc>) {
+        let Ok(id) = self.parts.events.id(now) else { return };
+        let envelope =
+            Envelope::new(id, now, message.user_id, message).with_request_id(client.request_id.clone());
+        let subject = self.parts.events.subjects().broadcast_revocation();
+        if let Err(error) = civiclens_nats::publish::broadcast(&self.parts.nats, subject, &envelope).await {
+            tracing::warn!(%error, "the revocation was not broadcast: other nodes will read it");
+        }
+    }
+
+    /// Ends sessions with which nothing was done for too long. Answers whether there may be more.
+    pub(super) async fn end_idle(&self) -> Result<bool, Error> {
+        let now = self.parts.clock.now();
+        let mut work = self.parts.background_db.begin().await?;
+        let sessions = work.revoke_idle_sessions(IDLE_BATCH, now).await?;
+        if sessions.is_empty() {
+            return Ok(false);
+        }
+        let client = Client::nobody();
+        for ended in &sessions {
+            let entry = Entry::by_operator(Action::SessionEnded, ended.user_id).on("session", ended.session_id);
+            work.record(entry.with("reason", "idle"));
+        }
+        self.announce(&mut work, &sessions, "idle", &client, now)?;
+        work.commit(now).await?;
+        let more = i64::try_from(sessions.len()).is_ok_and(|count| count == IDLE_BATCH);
+        self.spread(Ended { sessions, epoch: None }, &client, now).await;
+        Ok(more)
+    }
+}
+
+fn action(which: Which, reason: &str) -> Action {
+    match which {
+        Which::One(_) if reason == "logout" => Action::LoggedOut,
+        Which::One(_) => Action::SessionRevoked,
+        Which::All | Which::AllBut(_) => Action::SessionsRevoked,
+    }
+}

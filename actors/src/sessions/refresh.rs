@@ -1,0 +1,223 @@
+//! Refreshing a session: each refresh token gives a successor, the same one until that is used.
+//!
+//! PostgreSQL decides, under a lock of the session's row. Redis answers those who use the last token again, which some
+//! clients do every time; what it answers can only be a token that PostgreSQL gave out, in an epoch that is refused if
+//! it is over. Losing Redis loses nothing.
+
+use chrono::{DateTime, Utc};
+use civiclens_nats::events::security;
+use serde::{Deserialize, Serialize};
+
+use super::Error;
+use super::messages::{Opened, RefreshSession, Which};
+use super::service::{Facts, Service};
+use crate::domain::audit::{Action, Entry};
+use crate::domain::client::Client;
+use crate::domain::principal::{Principal, SessionId, UserId};
+use crate::domain::refresh::{Presented, Verdict, judge};
+use crate::domain::role::{ProfileLevel, Role};
+use crate::store::UnitOfWork;
+use crate::store::accounts::Account;
+use crate::store::sessions::Refreshable;
+
+/// What Redis knows of a session's refresh token.
+#[derive(Serialize, Deserialize)]
+struct Remembered {
+    user_id: UserId,
+    role: Role,
+    amr: Vec<String>,
+    auth_time: DateTime<Utc>,
+    token_epoch: i32,
+    seed: String,
+    generation: u32,
+    access_until: DateTime<Utc>,
+    expires_at: DateTime<Utc>,
+    profile_completion: ProfileLevel,
+}
+
+impl Service {
+    /// Exchanges a refresh token.
+    pub(super) async fn refresh(&self, request: RefreshSession) -> Result<Opened, Error> {
+        let RefreshSession { token, client } = request;
+        if let Some(opened) = self.repeat_from_memory(&token).await {
+            return Ok(opened);
+        }
+        let now = self.parts.clock.now();
+        let mut work = self.parts.db.begin().await?;
+        let session_id = token.session_id();
+        let Some(session) = work.lock_session(session_id).await? else { return Err(Error::RefreshTokenInvalid) };
+        let dead = session.is_revoked || session.expires_at <= now;
+        if dead || !token.is_authentic(&self.parts.hash_key, &session.refresh_seed) {
+            return Err(Error::RefreshTokenInvalid);
+        }
+        if session.idle_until.is_some_and(|end| end <= now) {
+            return self.refuse(work, &session, session_id, "idle", &client, now).await;
+        }
+        let generation = match judge(session.generation, token.generation()) {
+            Verdict::Rotate { next } | Verdict::Repeat { next } => next,
+            Verdict::Reused => return self.refuse(work, &session, session_id, "refresh_reused", &client, now).await,
+            Verdict::Unknown => return Err(Error::RefreshTokenInvalid),
+        };
+        let account = work.account(session.user_id).await?.ok_or(Error::RefreshTokenInvalid)?;
+        if !account.is_active {
+            return Err(Error::Suspended);
+        }
+        let access_until = self.access_until(account.role, session.expires_at, now);
+        work.advance_session(session_id, generation, access_until, now).await?;
+        if generation > session.generation {
+            work.record(Entry::by_user(Action::SessionRefreshed, account.id, &client).on("session", session_id));
+        }
+        work.commit(now).await?;
+        let idles = session.idle_until.is_some();
+        let facts = facts(&account, session, session_id, generation, access_until);
+        let opened = self.tokens_of(&facts, now)?;
+        if !idles {
+            self.remember(&facts, now).await;
+        }
+        Ok(opened)
+    }
+
+    /// Ends a session whose refresh token came too late or for a second time.
+    async fn refuse(
+        &self,
+        mut work: UnitOfWork,
+        session: &Refreshable,
+        session_id: SessionId,
+        reason: &'static str,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<Opened, Error> {
+        let user_id = session.user_id;
+        let ended = self.end_in(&mut work, user_id, Which::One(session_id), reason, client, now).await?;
+        let reused = reason == "refresh_reused";
+        let action = if reused { Action::RefreshReused } else { Action::SessionEnded };
+        // Whoever sent the token is not proven to be the user.
+        let mut entry = Entry::by_stranger(action, client).on("session", session_id).with("reason", reason);
+        entry.subject = Some(user_id);
+        work.record(entry);
+        if reused {
+            let event = security::RefreshReusedV1 {
+                user_id: user_id.get(),
+                session_id: session_id.get(),
+                detected_at: now,
+            };
+            work.announce(self.parts.events.event(user_id, event, client, now)?);
+            if let Some(account) = work.account(user_id).await? {
+                self.parts.notices.refresh_reused(&mut work, &account, client, now)?;
+            }
+        }
+        work.commit(now).await?;
+        self.spread(ended, client, now).await;
+        Err(Error::RefreshTokenInvalid)
+    }
+
+    fn refresh_key(&self, session_id: SessionId) -> String {
+        self.parts.memory.key(&["refresh", &session_id.to_string()])
+    }
+
+    /// The successor that was given out before, if the one before it comes again. `None` leaves it to PostgreSQL.
+    async fn repeat_from_memory(&self, token: &Presented) -> Option<Opened> {
+        let mut get = redis::cmd("HGET");
+        get.arg(self.refresh_key(token.session_id())).arg("state");
+        let state: Option<String> = self.parts.memory.command(&get).await.ok()?;
+        let known: Remembered = serde_json::from_str(&state?).ok()?;
+        let seed: [u8; 32] = hex::decode(&known.seed).ok()?.try_into().ok()?;
+        let Verdict::Repeat { next: generation } = judge(known.generation, token.generation()) else { return None };
+        let now = self.parts.clock.now();
+        // With less than half its life left a token is not worth much: PostgreSQL gives out a longer one.
+        let fresh = known.access_until - now > self.parts.tokens.life(known.role) / 2;
+        if !fresh || !token.is_authentic(&self.parts.hash_key, &seed) {
+            return None;
+        }
+        let facts = Facts {
+            user_id: known.user_id,
+            role: known.role,
+            session_id: token.session_id(),
+            amr: known.amr,
+            auth_time: known.auth_time,
+            token_epoch: known.token_epoch,
+            seed,
+            generation,
+            access_until: known.access_until,
+            expires_at: known.expires_at,
+            profile_completion: known.profile_completion,
+            is_new_user: false,
+        };
+        let holder = Principal {
+            user_id: facts.user_id,
+            role: facts.role,
+            session_id: facts.session_id,
+            amr: Vec::new(),
+            auth_time: facts.auth_time,
+            token_epoch: facts.token_epoch,
+            expires_at: facts.access_until,
+        };
+        if self.revocations.refuses(&holder) != Some(false) {
+            return None;
+        }
+        self.activity.note(facts.session_id, now);
+        self.tokens_of(&facts, now).ok()
+    }
+
+    /// Lets Redis answer who uses the last token again. Best effort: PostgreSQL can, too.
+    async fn remember(&self, facts: &Facts, now: DateTime<Utc>) {
+        let state = Remembered {
+            user_id: facts.user_id,
+            role: facts.role,
+            amr: facts.amr.clone(),
+            auth_time: facts.auth_time,
+            token_epoch: facts.token_epoch,
+            seed: hex::encode(facts.seed),
+            generation: facts.generation,
+            access_until: facts.access_until,
+            expires_at: facts.expires_at,
+            profile_completion: facts.profile_completion,
+        };
+        let Ok(state) = serde_json::to_string(&state) else { return };
+        let mut remember = self.remember.prepare_invoke();
+        remember
+            .key(self.refresh_key(facts.session_id))
+            .arg(facts.generation)
+            .arg(state)
+            .arg((facts.access_until - now).num_milliseconds().max(1));
+        if let Err(error) = self.parts.memory.run::<()>(&remember).await {
+            tracing::debug!(%error, "a refresh could not be remembered");
+        }
+    }
+
+    /// Forgets what Redis knows of sessions that ended. Best effort: the revocation view refuses them anyway.
+    pub(super) async fn forget(&self, sessions: impl Iterator<Item = SessionId>) {
+        let mut commands = redis::pipe();
+        let mut any = false;
+        for session in sessions {
+            commands.del(self.refresh_key(session)).ignore();
+            any = true;
+        }
+        if any && let Err(error) = self.parts.memory.pipeline::<()>(&commands).await {
+            tracing::debug!(%error, "refreshes could not be forgotten");
+        }
+    }
+}
+
+fn facts(
+    account: &Account,
+    session: Refreshable,
+    session_id: SessionId,
+    generation: u32,
+    access_until: DateTime<Utc>,
+) -> Facts {
+    Facts {
+        user_id: account.id,
+        role: account.role,
+        session_id,
+        amr: session.amr,
+        auth_time: session.auth_time,
+        token_epoch: account.token_epoch,
+        seed: session.refresh_seed,
+        generation,
+        access_until,
+        expires_at: session.expires_at,
+        profile_completion: account.profile_completion,
+        is_new_user: false,
+    }
+}

@@ -1,0 +1,276 @@
+//! The second step: what was proven is kept under the hash of a token, and the next proof is checked against it.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::{Deserialize, Serialize};
+
+use super::{Entering, Error, Handle, Outcome, SecondStep, SignedIn};
+use crate::domain::client::{Client, Device};
+use crate::domain::keys::opaque_token;
+use crate::domain::language::Language;
+use crate::domain::otp::Purpose;
+use crate::domain::phone::Phone;
+use crate::domain::principal::UserId;
+use crate::domain::second_step::{Method, Proof};
+use crate::domain::secret::Secret;
+use crate::guard::Failure;
+use crate::limits::{Attempt, Subject};
+use crate::otp;
+use crate::sessions::{self, Entrant, OpenSession, Pending, Spend};
+use crate::store::accounts::Account;
+use crate::two_factor::{Enrolment, Offered};
+
+/// How long a second step may take.
+const LIFE: Duration = Duration::from_mins(5);
+
+/// A login that waits for its next step, as Redis keeps it.
+#[derive(Clone, Serialize, Deserialize)]
+struct Waiting {
+    user_id: UserId,
+    phone: String,
+    language: Language,
+    proven: Vec<String>,
+    methods: Vec<String>,
+    subject: String,
+    device_id: Option<String>,
+    device_name: Option<String>,
+    expires_at: DateTime<Utc>,
+}
+
+impl Waiting {
+    fn enrols(&self) -> bool {
+        self.methods.is_empty()
+    }
+
+    fn phone(&self) -> Phone {
+        Phone::from_stored(self.phone.clone())
+    }
+
+    fn subject(&self) -> Subject {
+        Subject::from_kept(self.subject.clone())
+    }
+
+    fn device(&self) -> Option<Device> {
+        let (id, name) = (self.device_id.clone(), self.device_name.clone());
+        (id.is_some() || name.is_some()).then_some(Device { id, name })
+    }
+
+    /// What was proven so far, and `more`.
+    fn proven(&self, more: Proof) -> Vec<Proof> {
+        self.proven.iter().filter_map(|name| Proof::parse(name)).chain([more]).collect()
+    }
+
+    /// How the session that comes of it is said to have been entered: by its first step.
+    fn method(&self) -> &'static str {
+        if self.proven.first().is_some_and(|name| name == Proof::Otp.as_str()) { "otp" } else { "password" }
+    }
+}
+
+/// A proof that is right, and what ends with its use.
+struct Proven {
+    proof: Proof,
+    spend: Option<Spend>,
+    attempt: Option<Attempt>,
+}
+
+impl Handle {
+    fn mfa_key(&self, token: &Secret) -> String {
+        let hash = hex::encode(self.parts.hash_key.hash("mfa", &[token.expose()]));
+        self.parts.memory.key(&["mfa", &hash])
+    }
+
+    /// Keeps what was proven so far, and answers the token that goes on with it.
+    pub(super) async fn keep_pending(&self, pending: Pending, entering: &Entering<'_>) -> Result<Outcome, Error> {
+        let Pending { user_id, phone, language, proven, methods } = pending;
+        let token = opaque_token(&*self.parts.entropy)?;
+        let waiting = Waiting {
+            user_id,
+            phone: phone.to_string(),
+            language,
+            proven: proven.iter().map(|proof| proof.as_str().to_owned()).collect(),
+            methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            subject: entering.subject.as_str().to_owned(),
+            device_id: entering.device.and_then(|device| device.id.clone()),
+            device_name: entering.device.and_then(|device| device.name.clone()),
+            expires_at: self.parts.clock.now() + LIFE,
+        };
+        self.keep(&token, &waiting).await?;
+        let step = |methods| SecondStep { mfa_token: token, methods, expires_in: LIFE };
+        Ok(if methods.is_empty() {
+            Outcome::Enrolment(step(Method::ALL.map(Method::as_str).to_vec()))
+        } else {
+            Outcome::SecondStep(step(methods))
+        })
+    }
+
+    async fn keep(&self, token: &Secret, waiting: &Waiting) -> Result<(), Error> {
+        let left = (waiting.expires_at - self.parts.clock.now()).num_milliseconds().max(1);
+        let mut set = redis::cmd("SET");
+        set.arg(self.mfa_key(token)).arg(serde_json::to_string(waiting)?).arg("PX").arg(left);
+        Ok(self.parts.memory.command::<()>(&set).await?)
+    }
+
+    async fn waiting(&self, token: &Secret) -> Result<Waiting, Error> {
+        let mut get = redis::cmd("GET");
+        let state: Option<String> = self.parts.memory.command(get.arg(self.mfa_key(token))).await?;
+        let waiting: Option<Waiting> = state.and_then(|state| serde_json::from_str(&state).ok());
+        waiting.filter(|waiting| waiting.expires_at > self.parts.clock.now()).ok_or(Error::MfaTokenInvalid)
+    }
+
+    /// Takes the token away. Of several who try at once, one succeeds.
+    async fn claim(&self, token: &Secret) -> Result<(), Error> {
+        let mut delete = redis::cmd("DEL");
+        let taken: u32 = self.parts.memory.command(delete.arg(self.mfa_key(token))).await?;
+        if taken == 1 { Ok(()) } else { Err(Error::MfaTokenInvalid) }
+    }
+
+    /// Sends the code of the second step by SMS.
+    pub async fn send_second_step(&self, token: &Secret, client: &Client) -> Result<otp::Requested, Error> {
+        let waiting = self.waiting(token).await?;
+        if !waiting.methods.iter().any(|method| method == Offered::Sms.as_str()) {
+            return Err(Error::MethodNotOffered);
+        }
+        let client = Client { language: Some(waiting.language), ..client.clone() };
+        Ok(self.parts.otp.request(waiting.phone(), Purpose::SecondFactor, client).await?)
+    }
+
+    /// Begins to set up the second factor that a login must have.
+    pub async fn enrol(&self, token: &Secret, method: Method, client: &Client) -> Result<Enrolment, Error> {
+        let waiting = self.waiting(token).await?;
+        if !waiting.enrols() {
+            return Err(Error::MfaTokenInvalid);
+        }
+        Ok(self.parts.two_factor.enrol_user(waiting.user_id, method, client).await?)
+    }
+
+    /// Goes on with a login: checks `code` as `method`, the first that was offered where none is named, and opens the session
+    /// if nothing else is missing. A wrong code leaves the token good for another try.
+    pub async fn with_second_step(
+        &self,
+        token: &Secret,
+        method: Option<&str>,
+        code: &Secret,
+        client: Client,
+    ) -> Result<SignedIn, Error> {
+        let waiting = self.waiting(token).await?;
+        if waiting.enrols() {
+            return self.with_enrolment(token, &waiting, code, client).await;
+        }
+        let offered = |name: &str| waiting.methods.iter().any(|method| method == name);
+        let method = method.or_else(|| waiting.methods.first().map(String::as_str)).unwrap_or_default();
+        if !offered(method) {
+            return Err(Error::MethodNotOffered);
+        }
+        let account = self.parts.db.account(waiting.user_id).await?.ok_or(Error::MfaTokenInvalid)?;
+        let subject = waiting.subject();
+        let Proven { proof, spend, attempt } = match Offered::parse(method) {
+            Some(offered) => {
+                let checked =
+                    self.parts.two_factor.check(&account, offered, code.expose(), &subject, &client).await?;
+                Proven { proof: offered.proof(), spend: checked.spend, attempt: checked.attempt }
+            }
+            None => self.prove_password(&account, code, &subject, &client).await?,
+        };
+        let outcome = self.complete(token, &waiting, (proof, spend), &client).await;
+        self.end_step(attempt, &outcome, &account, proof.as_str(), &client).await?;
+        if let (Ok(Outcome::Session(_)), Proof::SmsCode) = (&outcome, proof) {
+            self.parts.guard.forget_failures(&subject).await;
+        }
+        Ok(outcome?.into())
+    }
+
+    /// Takes the token and opens the session. A token whose login could not be finished, and surely was not, is given back.
+    async fn complete(
+        &self,
+        token: &Secret,
+        waiting: &Waiting,
+        (proof, spend): (Proof, Option<Spend>),
+        client: &Client,
+    ) -> Result<Outcome, Error> {
+        self.claim(token).await?;
+        let device = waiting.device();
+        let subject = waiting.subject();
+        let message = OpenSession {
+            entrant: Entrant::User(waiting.user_id),
+            proven: waiting.proven(proof),
+            method: waiting.method(),
+            spend,
+            device: device.clone(),
+            client: client.clone(),
+        };
+        let entering = Entering { subject: &subject, device: device.as_ref(), client };
+        let outcome = self.enter(message, &entering).await;
+        if let Err(Error::Sessions(error)) = &outcome
+            && !error.is_unclear()
+            && let Err(error) = self.keep(token, waiting).await
+        {
+            tracing::warn!(%error, "a login that waits for its second step was lost");
+        }
+        outcome
+    }
+
+    async fn end_step(
+        &self,
+        attempt: Option<Attempt>,
+        outcome: &Result<Outcome, Error>,
+        account: &Account,
+        method: &'static str,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let Some(attempt) = attempt else { return Ok(()) };
+        if let Err(Error::Sessions(sessions::Error::FactorSpent)) = outcome {
+            let failure = Failure { account: Some(account), method, reason: "wrong_code", lock: None };
+            return Ok(self.parts.guard.failed(attempt, failure, client).await?);
+        }
+        self.end(attempt, outcome).await;
+        Ok(())
+    }
+
+    /// The password as second step of a login that began with a code.
+    async fn prove_password(
+        &self,
+        account: &Account,
+        password: &Secret,
+        subject: &Subject,
+        client: &Client,
+    ) -> Result<Proven, Error> {
+        let attempt = self.parts.guard.begin_as(subject, client).await?;
+        let budget = attempt.budget;
+        match self.password_matches(Some(account), password).await {
+            Ok(true) => Ok(Proven { proof: Proof::Password, spend: None, attempt: Some(attempt) }),
+            Ok(false) => {
+                let (account, method, reason) = (Some(account), "password", "wrong_password");
+                self.parts.guard.failed(attempt, Failure { account, method, reason, lock: None }, client).await?;
+                Err(Error::CredentialsInvalid(budget))
+            }
+            Err(error) => {
+                self.parts.guard.passed(attempt).await;
+                Err(error)
+            }
+        }
+    }
+
+    /// Confirms the second factor that the login had to set up, and goes on with it.
+    async fn with_enrolment(
+        &self,
+        token: &Secret,
+        waiting: &Waiting,
+        code: &Secret,
+        client: Client,
+    ) -> Result<SignedIn, Error> {
+        let (user, subject) = (waiting.user_id, waiting.subject());
+        let confirmed = self.parts.two_factor.confirm_user(user, code.expose(), &subject, None, &client).await?;
+        let (method, backup_codes) = confirmed;
+        let proof = match method {
+            Method::Totp => Proof::Totp,
+            Method::Sms => Proof::SmsCode,
+        };
+        let outcome = self.complete(token, waiting, (proof, None), &client).await?;
+        if matches!(outcome, Outcome::Session(_)) {
+            self.parts.guard.forget_failures(&subject).await;
+        }
+        Ok(SignedIn { backup_codes, ..outcome.into() })
+    }
+}
+

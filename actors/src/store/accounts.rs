@@ -1,0 +1,356 @@
+//! Accounts: users as signing in sees them. What they see of themselves is in `users`.
+
+use chrono::{DateTime, Utc};
+
+use super::users::{language, level, role};
+use super::{Db, Error, UnitOfWork};
+use crate::domain::language::Language;
+use crate::domain::phone::Phone;
+use crate::domain::principal::UserId;
+use crate::domain::role::{ProfileLevel, Role};
+use crate::domain::second_step::{self, Method};
+
+/// What signing in needs to know of a user. Its `Debug` shows only the id.
+#[derive(Clone)]
+pub struct Account {
+    /// The user.
+    pub id: UserId,
+    /// Their phone.
+    pub phone: Phone,
+    /// Their e-mail.
+    pub email: Option<String>,
+    /// Whether they proved it.
+    pub email_verified: bool,
+    /// Their name.
+    pub full_name: Option<String>,
+    /// Their role.
+    pub role: Role,
+    /// The hash of their password.
+    pub password_hash: Option<String>,
+    /// How much of their profile is there.
+    pub profile_completion: ProfileLevel,
+    /// Whether they may sign in.
+    pub is_active: bool,
+    /// The language of their messages.
+    pub preferred_language: Language,
+    /// The epoch of their access tokens.
+    pub token_epoch: i32,
+    /// The second factor in force.
+    pub two_factor: Option<Method>,
+}
+
+impl std::fmt::Debug for Account {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Account({})", self.id)
+    }
+}
+
+impl Account {
+    /// The e-mail, if its owner proved it or an administrator entered it.
+    pub fn trusted_email(&self) -> Option<&str> {
+        self.email.as_deref().filter(|_| self.email_verified || self.role.needs_password())
+    }
+
+    /// What the rule of the second step looks at.
+    pub fn for_second_step(&self) -> second_step::Account {
+        second_step::Account {
+            role: self.role,
+            has_password: self.password_hash.is_some(),
+            two_factor: self.two_factor,
+        }
+    }
+}
+
+/// A row of `users` with its second factor.
+struct Row {
+    id: i64,
+    phone: String,
+    email: Option<String>,
+    email_verified: bool,
+    full_name: Option<String>,
+    role: String,
+    password_hash: Option<String>,
+    profile_completion: String,
+    is_active: bool,
+    preferred_language: String,
+    token_epoch: i32,
+    method: Option<String>,
+}
+
+impl TryFrom<Row> for Account {
+    type Error = Error;
+
+    fn try_from(row: Row) -> Result<Self, Error> {
+        let unknown = Error::Inconsistent { table: "two_factors", column: "method" };
+        Ok(Self {
+            id: row.id.into(),
+            phone: Phone::from_stored(row.phone),
+            email: row.email,
+            email_verified: row.email_verified,
+            full_name: row.full_name,
+            role: role(&row.role)?,
+            password_hash: row.password_hash,
+            profile_completion: level(&row.profile_completion)?,
+            is_active: row.is_active,
+            preferred_language: language(&row.preferred_language)?,
+            token_epoch: row.token_epoch,
+            two_factor: row.method.map(|name| Method::parse(&name).ok_or(unknown)).transpose()?,
+        })
+    }
+}
+
+/// An account that is about to be made.
+#[derive(Debug)]
+pub struct NewAccount<'a> {
+    /// The id, where one was promised already.
+    pub id: Option<UserId>,
+    /// The phone, which was proven.
+    pub phone: &'a Phone,
+    /// The name.
+    pub full_name: Option<&'a str>,
+    /// The e-mail, which was not proven.
+    pub email: Option<&'a str>,
+    /// The hash of the password.
+    pub password_hash: Option<&'a str>,
+    /// The language of messages.
+    pub language: Language,
+    /// What made it: `otp`, `password`.
+    pub via: &'a str,
+}
+
+impl UnitOfWork {
+    /// Finds the account that holds the phone of `new`, which was proven, or makes `new`, a citizen who logs in for the first
+    /// time. Answers the account and whether it was made. An e-mail that another account has is left out: it was not proven,
+    /// and to refuse it would tell who has it. Holds the row's lock until the end: what follows for one user happens in one order. Two first
+    /// logins at once make one user.
+    pub async fn find_or_register(&mut self, new: &NewAccount<'_>, now: DateTime<Utc>) -> Result<(Account, bool), Error> {
+        // `xmax = 0` tells a row this statement inserted from one it found.
+        let row = sqlx::query!(
+            r#"INSERT INTO users AS u (id, phone, phone_verified, full_name, email, password_hash, password_changed_at,
+                                       profile_completion, account_created_via, preferred_language, created_at,
+                                       updated_at, last_login, last_login_method, login_count)
+               OVERRIDING SYSTEM VALUE
+               VALUES (coalesce($1, nextval(pg_get_serial_sequence('users', 'id'))), $2, true, $3,
+                       CASE WHEN EXISTS (SELECT 1 FROM users WHERE lower(email) = lower($4)) THEN NULL ELSE $4 END, $5,
+                       CASE WHEN $5::text IS NULL THEN NULL ELSE $8::timestamptz END,
+                       CASE WHEN $3::text IS NULL THEN 'minimal' ELSE 'basic' END, $6, $7, $8, $8, $8, $6, 1)
+               ON CONFLICT (phone) DO UPDATE SET phone_verified = true
+               RETURNING u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion,
+                         u.is_active, u.preferred_language, u.token_epoch,
+                         (SELECT f.method FROM two_factors f WHERE f.user_id = u.id) AS method,
+                         (u.xmax = 0) AS "is_new!""#,
+            new.id.map(UserId::get),
+            new.phone.as_str(),
+            new.full_name,
+            new.email,
+            new.password_hash,
+            new.via,
+            new.language.as_str(),
+            now,
+        )
+        .fetch_one(self.connection())
+        .await?;
+        let is_new = row.is_new;
+        let account = Row {
+            id: row.id,
+            phone: row.phone,
+            email: row.email,
+            email_verified: row.email_verified,
+            full_name: row.full_name,
+            role: row.role,
+            password_hash: row.password_hash,
+            profile_completion: row.profile_completion,
+            is_active: row.is_active,
+            preferred_language: row.preferred_language,
+            token_epoch: row.token_epoch,
+            method: row.method,
+        };
+        Ok((account.try_into()?, is_new))
+    }
+
+    /// The account with this id, as it is at this moment. Returns `None` if there is none.
+    pub async fn account(&mut self, id: UserId) -> Result<Option<Account>, Error> {
+        sqlx::query_as!(
+            Row,
+            "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion,
+                    u.is_active, u.preferred_language, u.token_epoch, f.method AS \"method?\"
+             FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE u.id = $1",
+            id.get()
+        )
+        .fetch_optional(self.connection())
+        .await?
+        .map(Account::try_from)
+        .transpose()
+    }
+
+    /// The account with this id, its row locked until the end. Returns `None` if there is none.
+    pub async fn lock_account(&mut self, id: UserId) -> Result<Option<Account>, Error> {
+        sqlx::query_as!(
+            Row,
+            "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
+                    u.preferred_language, u.token_epoch,
+                    (SELECT f.method FROM two_factors f WHERE f.user_id = u.id) AS method
+             FROM users u WHERE u.id = $1 FOR NO KEY UPDATE",
+            id.get()
+        )
+        .fetch_optional(self.connection())
+        .await?
+        .map(Account::try_from)
+        .transpose()
+    }
+
+    /// Counts a login.
+    pub async fn count_login(&mut self, id: UserId, method: &str, now: DateTime<Utc>) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE users SET last_login = $2, last_login_method = $3, login_count = login_count + 1 WHERE id = $1",
+            id.get(),
+            now,
+            method
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Begins another token epoch: every access token of the user so far is worthless. Answers the epoch.
+    pub async fn begin_token_epoch(&mut self, id: UserId, now: DateTime<Utc>) -> Result<i32, Error> {
+        let epoch = sqlx::query_scalar!(
+            "UPDATE users SET token_epoch = token_epoch + 1, tokens_revoked_at = $2 WHERE id = $1 RETURNING token_epoch",
+            id.get(),
+            now
+        );
+        Ok(epoch.fetch_one(self.connection()).await?)
+    }
+
+    /// Stores the hash of a new password.
+    pub async fn set_password(&mut self, id: UserId, hash: &str, now: DateTime<Utc>) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE users SET password_hash = $2, password_changed_at = $3, updated_at = $3 WHERE id = $1",
+            id.get(),
+            hash,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Replaces the hash of the same password, unless the password was changed meanwhile.
+    pub async fn renew_password_hash(&mut self, id: UserId, old: &str, new: &str) -> Result<bool, Error> {
+        let done =
+            sqlx::query!("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id.get(), old, new)
+                .execute(self.connection())
+                .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
+    /// Notes that the user signed in from a device. Answers whether it is the first time, while they have used another.
+    pub async fn note_device(
+        &mut self,
+        id: UserId,
+        device_hash: &[u8; 32],
+        label: Option<&str>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let row = sqlx::query!(
+            r#"WITH others AS (SELECT EXISTS (SELECT 1 FROM known_devices WHERE user_id = $1) AS any)
+               INSERT INTO known_devices AS d (user_id, device_hash, label, first_seen, last_seen)
+               VALUES ($1, $2, $3, $4, $4)
+               ON CONFLICT (user_id, device_hash) DO UPDATE SET last_seen = $4, label = coalesce($3, d.label)
+               RETURNING (d.xmax = 0 AND (SELECT any FROM others)) AS "is_new!""#,
+            id.get(),
+            device_hash,
+            label,
+            now
+        )
+        .fetch_one(self.connection())
+        .await?;
+        Ok(row.is_new)
+    }
+}
+
+impl Db {
+    /// The account that holds `phone`. Returns `None` if there is none.
+    pub async fn account_by_phone(&self, phone: &Phone) -> Result<Option<Account>, Error> {
+        sqlx::query_as!(
+            Row,
+            "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
+                    u.preferred_language, u.token_epoch, f.method AS \"method?\"
+             FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE u.phone = $1",
+            phone.as_str()
+        )
+        .fetch_optional(self.pool())
+        .await?
+        .map(Account::try_from)
+        .transpose()
+    }
+
+    /// The account with this e-mail, in any letter case. Returns `None` if there is none.
+    pub async fn account_by_email(&self, email: &str) -> Result<Option<Account>, Error> {
+        sqlx::query_as!(
+            Row,
+            "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
+                    u.preferred_language, u.token_epoch, f.method AS \"method?\"
+             FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE lower(u.email) = lower($1)",
+            email
+        )
+        .fetch_optional(self.pool())
+        .await?
+        .map(Account::try_from)
+        .transpose()
+    }
+
+    /// The account with this id. Returns `None` if there is none.
+    pub async fn account(&self, id: UserId) -> Result<Option<Account>, Error> {
+        sqlx::query_as!(
+            Row,
+            "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
+                    u.preferred_language, u.token_epoch, f.method AS \"method?\"
+             FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE u.id = $1",
+            id.get()
+        )
+        .fetch_optional(self.pool())
+        .await?
+        .map(Account::try_from)
+        .transpose()
+    }
+
+    /// Whether the holder of `phone` signed in from this device before.
+    pub async fn is_known_device(&self, phone: &Phone, device_hash: &[u8; 32]) -> Result<bool, Error> {
+        let known = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT 1 FROM known_devices d JOIN users u ON u.id = d.user_id
+                              WHERE u.phone = $1 AND d.device_hash = $2) AS "known!""#,
+            phone.as_str(),
+            device_hash
+        );
+        Ok(known.fetch_one(self.pool()).await?)
+    }
+
+    /// The devices from which the user signed in, by hash.
+    pub async fn known_devices(&self, id: UserId) -> Result<Vec<[u8; 32]>, Error> {
+        let hashes = sqlx::query_scalar!("SELECT device_hash FROM known_devices WHERE user_id = $1", id.get())
+            .fetch_all(self.pool())
+            .await?;
+        Ok(hashes.into_iter().filter_map(|hash| hash.try_into().ok()).collect())
+    }
+
+    /// Whose token epoch changed since `since`, to which, and when.
+    pub async fn token_epochs_since(&self, since: DateTime<Utc>) -> Result<Vec<(UserId, i32, DateTime<Utc>)>, Error> {
+        let rows = sqlx::query!(
+            r#"SELECT id, token_epoch, tokens_revoked_at AS "revoked_at!" FROM users WHERE tokens_revoked_at >= $1"#,
+            since
+        )
+        .map(|row| (row.id.into(), row.token_epoch, row.revoked_at))
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows)
+    }
+
+    /// An id for a user who may come to be.
+    pub async fn reserve_user_id(&self) -> Result<UserId, Error> {
+        let id = sqlx::query_scalar!(r#"SELECT nextval(pg_get_serial_sequence('users', 'id')) AS "id!""#)
+            .fetch_one(self.pool())
+            .await?;
+        Ok(id.into())
+    }
+}

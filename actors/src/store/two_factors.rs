@@ -1,0 +1,168 @@
+//! Second factors: those in force, those being set up, and backup codes.
+
+use chrono::{DateTime, Utc};
+
+use super::{Db, Error, UnitOfWork};
+use crate::domain::principal::UserId;
+use crate::domain::second_step::Method;
+
+/// A second factor as it is stored.
+#[derive(Clone)]
+pub struct Factor {
+    /// What it is.
+    pub method: Method,
+    /// The sealed secret; TOTP has one.
+    pub sealed_secret: Option<String>,
+}
+
+impl std::fmt::Debug for Factor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Factor({})", self.method.as_str())
+    }
+}
+
+fn factor(method: &str, sealed_secret: Option<String>) -> Result<Factor, Error> {
+    let unknown = Error::Inconsistent { table: "two_factors", column: "method" };
+    Ok(Factor { method: Method::parse(method).ok_or(unknown)?, sealed_secret })
+}
+
+impl UnitOfWork {
+    /// Begins setting up a second factor; one that was begun before is forgotten.
+    pub async fn begin_enrolment(&mut self, id: UserId, factor: &Factor, now: DateTime<Utc>) -> Result<(), Error> {
+        sqlx::query!(
+            "INSERT INTO two_factor_enrolments (user_id, method, sealed_secret, started_at) VALUES ($1, $2, $3, $4)
+             ON CONFLICT (user_id) DO UPDATE SET method = $2, sealed_secret = $3, started_at = $4",
+            id.get(),
+            factor.method.as_str(),
+            factor.sealed_secret,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Puts a second factor in force and ends its enrolment; `last_step` was used to confirm it. Returns `false` if the
+    /// enrolment is not there any more: another request was faster.
+    pub async fn confirm_enrolment(
+        &mut self,
+        id: UserId,
+        factor: &Factor,
+        last_step: i64,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let ended = sqlx::query!(
+            "DELETE FROM two_factor_enrolments WHERE user_id = $1 AND method = $2 AND sealed_secret IS NOT DISTINCT FROM $3",
+            id.get(),
+            factor.method.as_str(),
+            factor.sealed_secret
+        )
+        .execute(self.connection())
+        .await?;
+        if ended.rows_affected() == 0 {
+            return Ok(false);
+        }
+        sqlx::query!(
+            "INSERT INTO two_factors (user_id, method, sealed_secret, last_step, confirmed_at) VALUES ($1, $2, $3, $4, $5)
+             ON CONFLICT (user_id) DO UPDATE SET method = $2, sealed_secret = $3, last_step = $4, confirmed_at = $5",
+            id.get(),
+            factor.method.as_str(),
+            factor.sealed_secret,
+            last_step,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        sqlx::query!("UPDATE users SET two_fa_enabled = true, updated_at = $2 WHERE id = $1", id.get(), now)
+            .execute(self.connection())
+            .await?;
+        Ok(true)
+    }
+
+    /// Removes the second factor, its backup codes and any enrolment. Returns `false` if there was none.
+    pub async fn remove_two_factor(&mut self, id: UserId, now: DateTime<Utc>) -> Result<bool, Error> {
+        let removed = sqlx::query!("DELETE FROM two_factors WHERE user_id = $1", id.get());
+        let removed = removed.execute(self.connection()).await?.rows_affected() == 1;
+        sqlx::query!("DELETE FROM two_factor_enrolments WHERE user_id = $1", id.get()).execute(self.connection()).await?;
+        sqlx::query!("DELETE FROM backup_codes WHERE user_id = $1", id.get()).execute(self.connection()).await?;
+        sqlx::query!("UPDATE users SET two_fa_enabled = false, updated_at = $2 WHERE id = $1", id.get(), now)
+            .execute(self.connection())
+            .await?;
+        Ok(removed)
+    }
+
+    /// Spends a step of TOTP. Returns `false` if this step or a later one was spent before.
+    pub async fn spend_totp_step(&mut self, id: UserId, step: i64) -> Result<bool, Error> {
+        let spent = sqlx::query!(
+            "UPDATE two_factors SET last_step = $2 WHERE user_id = $1 AND method = 'totp' AND last_step < $2",
+            id.get(),
+            step
+        );
+        Ok(spent.execute(self.connection()).await?.rows_affected() == 1)
+    }
+
+    /// Spends a backup code. Returns `None` if it is none of the user's unspent ones, else how many are left.
+    pub async fn spend_backup_code(
+        &mut self,
+        id: UserId,
+        hash: &[u8; 32],
+        now: DateTime<Utc>,
+    ) -> Result<Option<i64>, Error> {
+        let spent = sqlx::query!(
+            "UPDATE backup_codes SET used_at = $3 WHERE user_id = $1 AND code_hash = $2 AND used_at IS NULL",
+            id.get(),
+            hash,
+            now
+        );
+        if spent.execute(self.connection()).await?.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let left = sqlx::query_scalar!(
+            r#"SELECT count(*) AS "left!" FROM backup_codes WHERE user_id = $1 AND used_at IS NULL"#,
+            id.get()
+        );
+        Ok(Some(left.fetch_one(self.connection()).await?))
+    }
+
+    /// Replaces the user's backup codes.
+    pub async fn replace_backup_codes(
+        &mut self,
+        id: UserId,
+        hashes: &[[u8; 32]],
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        sqlx::query!("DELETE FROM backup_codes WHERE user_id = $1", id.get()).execute(self.connection()).await?;
+        let hashes: Vec<Vec<u8>> = hashes.iter().map(|hash| hash.to_vec()).collect();
+        sqlx::query!(
+            "INSERT INTO backup_codes (user_id, code_hash, created_at) SELECT $1, hash, $3 FROM unnest($2::bytea[]) AS hash",
+            id.get(),
+            &hashes,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+impl Db {
+    /// The second factor in force. Returns `None` if there is none.
+    pub async fn two_factor(&self, id: UserId) -> Result<Option<Factor>, Error> {
+        let row = sqlx::query!("SELECT method, sealed_secret FROM two_factors WHERE user_id = $1", id.get())
+            .fetch_optional(self.pool())
+            .await?;
+        row.map(|row| factor(&row.method, row.sealed_secret)).transpose()
+    }
+
+    /// The second factor that has been set up since `since` and is not confirmed. Returns `None` if there is none.
+    pub async fn enrolment(&self, id: UserId, since: DateTime<Utc>) -> Result<Option<Factor>, Error> {
+        let row = sqlx::query!(
+            "SELECT method, sealed_secret FROM two_factor_enrolments WHERE user_id = $1 AND started_at > $2",
+            id.get(),
+            since
+        )
+        .fetch_optional(self.pool())
+        .await?;
+        row.map(|row| factor(&row.method, row.sealed_secret)).transpose()
+    }
+}

@@ -1,0 +1,190 @@
+//! Checking a code of the second factor, and spending it.
+
+use chrono::{DateTime, Utc};
+
+use super::{Error, Handle, failure, sealing_place};
+use crate::domain::audit::{Action, Entry};
+use crate::domain::backup_code::BackupCode;
+use crate::domain::client::Client;
+use crate::domain::otp::{OtpCode, Purpose};
+use crate::domain::principal::UserId;
+use crate::domain::second_step::{Method, Proof};
+use crate::domain::totp::TotpSecret;
+use crate::limits::{Attempt, Subject};
+use crate::sessions::Spend;
+use crate::store::UnitOfWork;
+use crate::store::accounts::Account;
+use crate::store::two_factors::Factor;
+
+/// A code as it is offered, by what it is said to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Offered {
+    /// A code of the authenticator app.
+    Totp,
+    /// A code by SMS.
+    Sms,
+    /// A backup code.
+    BackupCode,
+}
+
+impl Offered {
+    /// What is offered under this name in a request.
+    pub fn parse(name: &str) -> Option<Self> {
+        match name {
+            "totp" => Some(Self::Totp),
+            "sms" => Some(Self::Sms),
+            "backup_code" => Some(Self::BackupCode),
+            _ => None,
+        }
+    }
+
+    /// Its name in events and audit rows.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Totp => "totp",
+            Self::Sms => "sms",
+            Self::BackupCode => "backup_code",
+        }
+    }
+
+    /// What it proves.
+    pub const fn proof(self) -> Proof {
+        match self {
+            Self::Totp => Proof::Totp,
+            Self::Sms => Proof::SmsCode,
+            Self::BackupCode => Proof::BackupCode,
+        }
+    }
+}
+
+/// A code that is right as far as can be told before it is spent.
+#[derive(Debug)]
+#[must_use = "a checked code must be spent, and its attempt ended"]
+pub struct Checked {
+    /// What is spent in the transaction of what it permits; a code by SMS is spent already.
+    pub spend: Option<Spend>,
+    /// The attempt, which ends with that transaction. A code by SMS counts its own failures.
+    pub attempt: Option<Attempt>,
+}
+
+impl Handle {
+    /// Checks a code of the second factor in force. A wrong one is a failure of `subject`.
+    pub async fn check(
+        &self,
+        account: &Account,
+        offered: Offered,
+        code: &str,
+        subject: &Subject,
+        client: &Client,
+    ) -> Result<Checked, Error> {
+        if offered == Offered::Sms {
+            self.spend_sms(account, code, subject, client).await?;
+            return Ok(Checked { spend: None, attempt: None });
+        }
+        let attempt = self.parts.guard.begin_as(subject, client).await?;
+        let spend = match self.find_spend(account, offered, code).await {
+            Ok(spend) => spend,
+            Err(error) => {
+                self.parts.guard.passed(attempt).await;
+                return Err(error);
+            }
+        };
+        if spend.is_none() {
+            self.parts.guard.failed(attempt, failure(account, offered.as_str()), client).await?;
+            return Err(Error::CodeInvalid);
+        }
+        Ok(Checked { spend, attempt: Some(attempt) })
+    }
+
+    async fn find_spend(&self, account: &Account, offered: Offered, code: &str) -> Result<Option<Spend>, Error> {
+        match offered {
+            Offered::BackupCode => {
+                let hash = |code: BackupCode| code.hash(&self.parts.hash_key, account.id);
+                Ok(BackupCode::parse(code).ok().map(hash).map(Spend::BackupCode))
+            }
+            Offered::Totp => {
+                let factor = self.parts.db.two_factor(account.id).await?.filter(|f| f.method == Method::Totp);
+                let Some(factor) = factor else { return Ok(None) };
+                Ok(self.totp_step(account.id, &factor, code)?.map(Spend::TotpStep))
+            }
+            Offered::Sms => Ok(None),
+        }
+    }
+
+    /// Checks a code without being told what it is: of the factor in force, or a backup code.
+    pub(super) async fn check_any(
+        &self,
+        account: &Account,
+        code: &str,
+        subject: &Subject,
+        client: &Client,
+    ) -> Result<Checked, Error> {
+        let offered = match account.two_factor {
+            Some(Method::Totp) if OtpCode::parse(code).is_ok() => Offered::Totp,
+            Some(Method::Sms) if OtpCode::parse(code).is_ok() => Offered::Sms,
+            _ => Offered::BackupCode,
+        };
+        self.check(account, offered, code, subject, client).await
+    }
+
+    /// Spends a checked code in a transaction, and ends its attempt.
+    pub(super) async fn spend_in(
+        &self,
+        work: &mut UnitOfWork,
+        account: &Account,
+        checked: Checked,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let spent = match checked.spend {
+            None => true,
+            Some(Spend::TotpStep(step)) => work.spend_totp_step(account.id, step).await?,
+            Some(Spend::BackupCode(hash)) => match work.spend_backup_code(account.id, &hash, now).await? {
+                Some(left) => {
+                    work.record(Entry::by_user(Action::BackupCodeUsed, account.id, client).with("left", left));
+                    true
+                }
+                None => false,
+            },
+        };
+        match (checked.attempt, spent) {
+            (Some(attempt), true) => self.parts.guard.succeeded(attempt).await,
+            (Some(attempt), false) => {
+                self.parts.guard.failed(attempt, failure(account, "second_factor"), client).await?;
+            }
+            (None, _) => {}
+        }
+        if spent { Ok(()) } else { Err(Error::CodeInvalid) }
+    }
+
+    /// The step of TOTP that `code` belongs to at this moment. Returns `None` for any other code.
+    pub(super) fn totp_step(&self, user: UserId, factor: &Factor, code: &str) -> Result<Option<i64>, Error> {
+        let (Ok(code), Some(sealed)) = (OtpCode::parse(code), factor.sealed_secret.as_deref()) else { return Ok(None) };
+        let opened = self.parts.sealer.open(&sealing_place(user), sealed)?;
+        let secret = TotpSecret::from_base32(opened.expose())?;
+        Ok(secret.matched_step(&code, self.parts.clock.now()).and_then(|step| i64::try_from(step).ok()))
+    }
+
+    /// Spends a code that was sent as second factor.
+    pub(super) async fn spend_sms(
+        &self,
+        account: &Account,
+        code: &str,
+        subject: &Subject,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let Ok(code) = OtpCode::parse(code) else { return Err(Error::CodeInvalid) };
+        let spent = self.parts.otp.verify(account.phone.clone(), Purpose::SecondFactor, code, subject.clone()).await;
+        match spent {
+            Ok(_) => Ok(()),
+            Err(crate::otp::Error::Invalid { guessed, lock }) => {
+                if guessed {
+                    let failure = crate::guard::Failure { lock, ..failure(account, "sms") };
+                    self.parts.guard.tell(failure, client).await?;
+                }
+                Err(Error::CodeInvalid)
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Why a second factor was not set up, accepted or turned off.
+
+use std::time::Duration;
+
+use crate::accounts::error::store_code;
+use crate::domain::code::{Code, Coded};
+use crate::domain::entropy::Exhausted;
+use crate::domain::keys::SealError;
+use crate::domain::limit::Budget;
+use crate::domain::totp::TotpError;
+use crate::limits::Refused;
+use crate::{events, guard, otp, passwords, sessions, store};
+
+/// A failure of the second factor.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// There is no such user.
+    #[error("there is no such user")]
+    UnknownUser,
+    /// The code is wrong, or was used before.
+    #[error("the code is not valid")]
+    CodeInvalid,
+    /// The password is wrong.
+    #[error("the password is wrong")]
+    PasswordWrong,
+    /// This role must have a second factor.
+    #[error("the second factor is enforced")]
+    Enforced,
+    /// Second factors are switched off.
+    #[error("second factors are switched off")]
+    SwitchedOff,
+    /// Codes by SMS are a second factor for a password, and there is none.
+    #[error("a password is needed first")]
+    PasswordNeeded,
+    /// There is no second factor.
+    #[error("there is no second factor")]
+    NotEnrolled,
+    /// Nothing is being set up, or it took too long.
+    #[error("nothing is being set up")]
+    NothingToConfirm,
+    /// Codes by SMS.
+    #[error(transparent)]
+    Otp(#[from] otp::Error),
+    /// The hashing pool.
+    #[error(transparent)]
+    Passwords(#[from] passwords::Error),
+    /// Sessions.
+    #[error(transparent)]
+    Sessions(#[from] sessions::Error),
+    /// The guard.
+    #[error(transparent)]
+    Guard(#[from] guard::Error),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] store::Error),
+    /// An event could not be made.
+    #[error(transparent)]
+    Events(#[from] events::Error),
+    /// A secret could not be sealed or opened.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// A secret could not be used.
+    #[error(transparent)]
+    Totp(#[from] TotpError),
+    /// No random bytes.
+    #[error(transparent)]
+    Entropy(#[from] Exhausted),
+}
+
+impl From<Refused> for Error {
+    fn from(refused: Refused) -> Self {
+        Self::Guard(refused.into())
+    }
+}
+
+impl Error {
+    fn inner(&self) -> Option<&dyn Coded> {
+        match self {
+            Self::Otp(error) => Some(error),
+            Self::Passwords(error) => Some(error),
+            Self::Sessions(error) => Some(error),
+            Self::Guard(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// What is left of the limit that was reached.
+    pub fn budget(&self) -> Option<Budget> {
+        match self {
+            Self::Otp(error) => error.budget(),
+            Self::Guard(error) => error.budget(),
+            _ => None,
+        }
+    }
+}
+
+impl Coded for Error {
+    fn code(&self) -> Code {
+        match self {
+            Self::UnknownUser => Code::NotFound,
+            Self::CodeInvalid => Code::SecondFactorInvalid,
+            Self::PasswordWrong => Code::PasswordWrong,
+            Self::Enforced => Code::TwoFactorEnforced,
+            Self::SwitchedOff => Code::TwoFactorDisabled,
+            Self::PasswordNeeded | Self::NotEnrolled | Self::NothingToConfirm => Code::Conflict,
+            Self::Store(error) => store_code(error),
+            Self::Events(_) | Self::Seal(_) | Self::Totp(_) | Self::Entropy(_) => Code::Internal,
+            Self::Otp(_) | Self::Passwords(_) | Self::Sessions(_) | Self::Guard(_) => {
+                self.inner().map_or(Code::Internal, Coded::code)
+            }
+        }
+    }
+
+    fn detail(&self) -> String {
+        match self {
+            Self::CodeInvalid => "The code is wrong, expired, or was used before.".to_owned(),
+            Self::Enforced => "Your role must have a second factor.".to_owned(),
+            Self::PasswordNeeded => "Codes by SMS are a second factor for a password: set one first.".to_owned(),
+            Self::NotEnrolled => "There is no second factor.".to_owned(),
+            Self::NothingToConfirm => "Nothing is being set up, or it took too long: start again.".to_owned(),
+            _ => self.inner().map_or_else(|| self.code().title().to_owned(), Coded::detail),
+        }
+    }
+
+    fn retry_after(&self) -> Option<Duration> {
+        match self.inner() {
+            Some(inner) => inner.retry_after(),
+            None => (self.code().status() == 503).then(|| Duration::from_secs(5)),
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! The second factor: set up, confirmed, checked, turned off; and its backup codes.
+//!
+//! Owns nothing. A secret is sealed under the service's key and bound to its user; a step of TOTP and a backup code are
+//! spent in the transaction of what they permit. Setting one up, or turning it off, ends the user's other sessions and tells
+//! them. May touch: the store, Redis (through the guard and the Otp component).
+
+mod check;
+mod error;
+
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use civiclens_nats::events::security;
+
+pub use self::check::{Checked, Offered};
+pub use self::error::Error;
+use crate::domain::audit::{Action, Entry};
+use crate::domain::backup_code::BackupCode;
+use crate::domain::client::Client;
+use crate::domain::clock::Clock;
+use crate::domain::entropy::Entropy;
+use crate::domain::keys::{HashKey, Sealer};
+use crate::domain::otp::Purpose;
+use crate::domain::password::Verdict;
+use crate::domain::principal::{Principal, SessionId, UserId};
+use crate::domain::second_step::{Method, Rules, can_disable};
+use crate::domain::secret::Secret;
+use crate::domain::totp::{self, TotpSecret};
+use crate::guard::{Failure, Guard};
+use crate::limits::Subject;
+use crate::notifications::templates::Change;
+use crate::sessions::Which;
+use crate::store::accounts::Account;
+use crate::store::two_factors::Factor;
+use crate::store::{Db, UnitOfWork};
+use crate::{otp, passwords, sessions};
+
+/// How long setting up a second factor may take.
+const ENROLMENT_LIFE: chrono::Duration = chrono::Duration::minutes(15);
+
+/// What the second factor works with.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// PostgreSQL.
+    pub db: Db,
+    /// Sends and spends codes.
+    pub otp: otp::Handle,
+    /// Verifies passwords.
+    pub passwords: passwords::Handle,
+    /// Ends sessions.
+    pub sessions: sessions::Handle,
+    /// Counts failures.
+    pub guard: Guard,
+    /// Seals secrets.
+    pub sealer: Arc<Sealer>,
+    /// Hashes backup codes.
+    pub hash_key: HashKey,
+    /// Who needs a second factor.
+    pub rules: Rules,
+    /// What an authenticator app calls this service.
+    pub issuer: String,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// A second factor to be confirmed.
+#[derive(Debug)]
+pub struct Enrolment {
+    /// What it is.
+    pub method: Method,
+    /// The secret, its address and its picture, for an authenticator app; a code by SMS needs none.
+    pub totp: Option<TotpEnrolment>,
+}
+
+/// What an authenticator app needs, in three forms.
+#[derive(Debug)]
+pub struct TotpEnrolment {
+    /// The secret, base32.
+    pub secret: Secret,
+    /// The `otpauth://` address.
+    pub uri: Secret,
+    /// The address as a QR code, an SVG picture.
+    pub qr_svg: Secret,
+}
+
+/// What somebody turns the second factor off with.
+#[derive(Debug)]
+pub enum Leave {
+    /// Their password.
+    Password(Secret),
+    /// A code of the factor, or a backup code.
+    Code(String),
+}
+
+/// The place a TOTP secret is sealed to: its user.
+fn sealing_place(user: UserId) -> String {
+    format!("totp:{user}")
+}
+
+/// The door to the second factor. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Handle {
+    parts: Arc<Parts>,
+}
+
+impl Handle {
+    /// A second factor of `parts`.
+    pub fn new(parts: Parts) -> Self {
+        Self { parts: Arc::new(parts) }
+    }
+
+    async fn account(&self, id: UserId) -> Result<Account, Error> {
+        self.parts.db.account(id).await?.ok_or(Error::UnknownUser)
+    }
+
+    /// Begins to set up a second factor for `principal`, who proved who they are a moment ago. The one in force stays until
+    /// this one is confirmed. For SMS, a code is sent.
+    pub async fn enrol(&self, principal: &Principal, method: Method, client: &Client) -> Result<Enrolment, Error> {
+        self.parts.sessions.require_recent(principal).await?;
+        self.enrol_user(principal.user_id, method, client).await
+    }
+
+    /// The same for a user who is in the middle of a login.
+    pub(crate) async fn enrol_user(&self, user: UserId, method: Method, client: &Client) -> Result<Enrolment, Error> {
+        let account = self.account(user).await?;
+        if !self.parts.rules.enabled && can_disable(&self.parts.rules, account.role) {
+            return Err(Error::SwitchedOff);
+        }
+        // A code by SMS is the second factor of a password only: it is the first one of everybody else.
+        if method == Method::Sms && account.password_hash.is_none() {
+            return Err(Error::PasswordNeeded);
+        }
+        let now = self.parts.clock.now();
+        let (factor, totp) = match method {
+            Method::Sms => (Factor { method, sealed_secret: None }, None),
+            Method::Totp => {
+                let secret = TotpSecret::generate(&*self.parts.entropy)?;
+                let text = secret.to_base32();
+                let sealed = self.parts.sealer.seal(&sealing_place(user), text.expose())?;
+                let uri = secret.otpauth_uri(&self.parts.issuer, account.phone.as_str())?;
+                let qr_svg = totp::qr_svg(&uri)?;
+                (Factor { method, sealed_secret: Some(sealed) }, Some(TotpEnrolment { secret: text, uri, qr_svg }))
+            }
+        };
+        if method == Method::Sms {
+            self.parts.otp.request(account.phone, Purpose::SecondFactor, client.clone()).await?;
+        }
+        let mut work = self.parts.db.begin().await?;
+        work.begin_enrolment(user, &factor, now).await?;
+        let entry = Entry::by_user(Action::TwoFactorEnrolmentStarted, user, client);
+        work.record(entry.with("method", method.as_str()));
+        work.commit(now).await?;
+        Ok(Enrolment { method, totp })
+    }
+
+    /// Confirms the second factor that `principal` is setting up, with a code of it. Ends their other sessions. Answers ten
+    /// backup codes, this once.
+    pub async fn confirm(&self, principal: &Principal, code: &str, client: &Client) -> Result<Vec<BackupCode>, Error> {
+        let account = self.account(principal.user_id).await?;
+        let subject = Subject::session(&account.phone, principal.session_id);
+        let keep = Some(principal.session_id);
+        Ok(self.confirm_user(account.id, code, &subject, keep, client).await?.1)
+    }
+
+    /// The same for a user who is in the middle of a login. Ends their sessions but `keep`.
+    pub(crate) async fn confirm_user(
+        &self,
+        user: UserId,
+        code: &str,
+        subject: &Subject,
+        keep: Option<SessionId>,
+        client: &Client,
+    ) -> Result<(Method, Vec<BackupCode>), Error> {
+        let account = self.account(user).await?;
+        let now = self.parts.clock.now();
+        let factor = self.parts.db.enrolment(user, now - ENROLMENT_LIFE).await?.ok_or(Error::NothingToConfirm)?;
+        let step = self.confirming_step(&account, &factor, code, subject, client).await?;
+        let codes = BackupCode::generate_set(&*self.parts.entropy)?;
+        let mut work = self.parts.db.begin().await?;
+        work.lock_account(user).await?.ok_or(Error::UnknownUser)?;
+        if !work.confirm_enrolment(user, &factor, step, now).await? {
+            return Err(Error::NothingToConfirm);
+        }
+        self.replace_codes(&mut work, user, &codes, now).await?;
+        let entry = Entry::by_user(Action::TwoFactorEnabled, user, client);
+        work.record(entry.with("method", factor.method.as_str()));
+        self.tell(&mut work, &account, Change::Enabled, Some(factor.method), client, now)?;
+        self.end_others(work, user, keep, client, now).await?;
+        Ok((factor.method, codes))
+    }
+
+    /// Checks the code that confirms `factor`. Answers the step of TOTP it belongs to, which is spent with it.
+    async fn confirming_step(
+        &self,
+        account: &Account,
+        factor: &Factor,
+        code: &str,
+        subject: &Subject,
+        client: &Client,
+    ) -> Result<i64, Error> {
+        match factor.method {
+            Method::Sms => {
+                self.spend_sms(account, code, subject, client).await?;
+                Ok(0)
+            }
+            Method::Totp => {
+                let attempt = self.parts.guard.begin_as(subject, client).await?;
+                match self.totp_step(account.id, factor, code)? {
+                    Some(step) => {
+                        self.parts.guard.passed(attempt).await;
+                        Ok(step)
+                    }
+                    None => {
+                        let failure = failure(account, "totp");
+                        self.parts.guard.failed(attempt, failure, client).await?;
+                        Err(Error::CodeInvalid)
+                    }
+                }
+            }
+        }
+    }
+
+    /// Turns the second factor of `principal` off. Ends their other sessions.
+    pub async fn disable(&self, principal: &Principal, with: Leave, client: &Client) -> Result<(), Error> {
+        let account = self.account(principal.user_id).await?;
+        if !can_disable(&self.parts.rules, account.role) {
+            return Err(Error::Enforced);
+        }
+        let Some(method) = account.two_factor else { return Err(Error::NotEnrolled) };
+        let subject = Subject::session(&account.phone, principal.session_id);
+        let now = self.parts.clock.now();
+        let checked = match with {
+            Leave::Password(password) => {
+                self.check_password(&account, password, &subject, client).await?;
+                None
+            }
+            Leave::Code(code) => Some(self.check_any(&account, &code, &subject, client).await?),
+        };
+        let mut work = self.parts.db.begin().await?;
+        work.lock_account(account.id).await?.ok_or(Error::UnknownUser)?;
+        if let Some(checked) = checked {
+            self.spend_in(&mut work, &account, checked, client, now).await?;
+        }
+        if !work.remove_two_factor(account.id, now).await? {
+            return Err(Error::NotEnrolled);
+        }
+        let entry = Entry::by_user(Action::TwoFactorDisabled, account.id, client);
+        work.record(entry.with("method", method.as_str()));
+        self.tell(&mut work, &account, Change::Disabled, Some(method), client, now)?;
+        self.end_others(work, account.id, Some(principal.session_id), client, now).await
+    }
+
+    /// Replaces the backup codes of `principal`, who proved who they are a moment ago.
+    pub async fn renew_backup_codes(&self, principal: &Principal, client: &Client) -> Result<Vec<BackupCode>, Error> {
+        self.parts.sessions.require_recent(principal).await?;
+        let now = self.parts.clock.now();
+        let codes = BackupCode::generate_set(&*self.parts.entropy)?;
+        let mut work = self.parts.db.begin().await?;
+        let account = work.lock_account(principal.user_id).await?.ok_or(Error::UnknownUser)?;
+        if account.two_factor.is_none() {
+            return Err(Error::NotEnrolled);
+        }
+        self.replace_codes(&mut work, account.id, &codes, now).await?;
+        work.record(Entry::by_user(Action::BackupCodesRenewed, account.id, client));
+        self.tell(&mut work, &account, Change::BackupCodes, account.two_factor, client, now)?;
+        work.commit(now).await?;
+        Ok(codes)
+    }
+
+    /// Sends the code of the second factor to the phone of `user`, who holds a session.
+    pub async fn send_sms(&self, user: UserId, client: &Client) -> Result<otp::Requested, Error> {
+        let account = self.account(user).await?;
+        if account.two_factor != Some(Method::Sms) {
+            return Err(Error::NotEnrolled);
+        }
+        Ok(self.parts.otp.request(account.phone, Purpose::SecondFactor, client.clone()).await?)
+    }
+
+    async fn replace_codes(
+        &self,
+        work: &mut UnitOfWork,
+        user: UserId,
+        codes: &[BackupCode],
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let hashes: Vec<[u8; 32]> = codes.iter().map(|code| code.hash(&self.parts.hash_key, user)).collect();
+        Ok(work.replace_backup_codes(user, &hashes, now).await?)
+    }
+
+    async fn check_password(
+        &self,
+        account: &Account,
+        password: Secret,
+        subject: &Subject,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let attempt = self.parts.guard.begin_as(subject, client).await?;
+        match self.parts.passwords.verify(password, account.password_hash.clone()).await {
+            Ok(Verdict { matches: true, .. }) => {
+                self.parts.guard.succeeded(attempt).await;
+                Ok(())
+            }
+            Ok(_) => {
+                let failure = Failure { reason: "wrong_password", ..failure(account, "password") };
+                self.parts.guard.failed(attempt, failure, client).await?;
+                Err(Error::PasswordWrong)
+            }
+            Err(error) => {
+                self.parts.guard.passed(attempt).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Says to other services and to the user that the second factor changed.
+    fn tell(
+        &self,
+        work: &mut UnitOfWork,
+        account: &Account,
+        change: Change,
+        method: Option<Method>,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let event = security::TwoFactorChangedV1 {
+            user_id: account.id.get(),
+            change: change.as_str().to_owned(),
+            method: method.map(|method| method.as_str().to_owned()),
+            changed_at: now,
+        };
+        work.announce(self.parts.guard.events.event(account.id, event, client, now)?);
+        Ok(self.parts.guard.notices.two_factor_changed(work, account, change, client, now)?)
+    }
+
+    /// Ends the user's sessions but `keep`, and commits.
+    async fn end_others(
+        &self,
+        mut work: UnitOfWork,
+        user: UserId,
+        keep: Option<SessionId>,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let sessions = self.parts.sessions.service();
+        let which = keep.map_or(Which::All, Which::AllBut);
+        let ended = sessions.end_in(&mut work, user, which, "two_factor_changed", client, now).await?;
+        work.commit(now).await?;
+        sessions.spread(ended, client, now).await;
+        Ok(())
+    }
+}
+
+/// A wrong code of `account`.
+fn failure<'a>(account: &'a Account, method: &'static str) -> Failure<'a> {
+    Failure { account: Some(account), method, reason: "wrong_code", lock: None }
+}
