@@ -9,6 +9,7 @@ pub mod domain;
 pub mod notifications;
 pub mod otp;
 pub mod outbox;
+pub mod passwords;
 pub mod sessions;
 pub mod short_memory;
 pub mod sign_in;
