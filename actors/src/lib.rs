@@ -14,6 +14,7 @@ pub mod limits;
 pub mod notifications;
 pub mod otp;
 pub mod outbox;
+pub mod passwords;
 pub mod sessions;
 pub mod short_memory;
 pub mod sign_in;

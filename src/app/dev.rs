@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::Context;
-use civiclens_actors::domain::entropy::{self, SystemEntropy};
+use civiclens_actors::domain::entropy::{self, Entropy, SystemEntropy};
 use civiclens_actors::domain::keys::opaque_token;
 use civiclens_actors::domain::phone::Phone;
 use civiclens_actors::domain::secret::Secret;
@@ -117,15 +117,19 @@ async fn make_admin(app: &RunningApp, settings: &Settings, kept: &Kept) -> anyho
     if app.accounts().find(&phone).await?.is_some() {
         return Ok(());
     }
-    let new = NewAdmin {
-        phone,
+    let new = first_admin(Secret::from(kept.admin_password.as_str()))?;
+    admin::create(&app.accounts(), settings, new).await?;
+    Ok(())
+}
+
+fn first_admin(password: Secret) -> anyhow::Result<NewAdmin> {
+    Ok(NewAdmin {
+        phone: Phone::parse(ADMIN_PHONE)?,
         full_name: "First Administrator".to_owned(),
         email: "admin@civiclens.localhost".to_owned(),
         employee_id: "EMP-DEV-1".to_owned(),
-        password: Secret::from(kept.admin_password.as_str()),
-    };
-    admin::create(&app.accounts(), settings, new).await?;
-    Ok(())
+        password,
+    })
 }
 
 /// Points the service at the private servers, and fills in the secrets that were not configured.
@@ -164,10 +168,15 @@ fn kept(path: &Path) -> anyhow::Result<Kept> {
         csrf_secret: token()?,
         sealing_key: hex::encode(entropy::bytes::<32>(&entropy)?),
         password_pepper: token()?,
-        admin_password: format!("Dev-{}", token()?.chars().take(16).collect::<String>()),
+        admin_password: admin_password(&entropy)?,
     };
     write_private(path, &serde_json::to_string_pretty(&kept)?)?;
     Ok(kept)
+}
+
+/// A password that any policy accepts, whatever the dice say.
+fn admin_password(entropy: &dyn Entropy) -> anyhow::Result<String> {
+    Ok(format!("Dev1-{}", opaque_token(entropy)?.expose().chars().take(16).collect::<String>()))
 }
 
 /// Writes a file that only its owner can read, whole or not at all.
@@ -198,4 +207,21 @@ fn announce(at: &Whereabouts<'_>, data_dir: &Path) {
         details = data_dir.join("dev.json").display(),
         data = data_dir.display(),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    use civiclens_actors::domain::password::{Policy, check};
+
+    use super::*;
+
+    #[test]
+    fn the_first_administrator_has_an_acceptable_password() {
+        for _ in 0..100 {
+            let password = Secret::from(admin_password(&SystemEntropy::default()).unwrap());
+            for policy in [Policy::Composition, Policy::Length] {
+                assert_eq!(check(policy, &password, &first_admin(password.clone()).unwrap().about()), Ok(()));
+            }
+        }
+    }
 }

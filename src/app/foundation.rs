@@ -9,13 +9,14 @@ use civiclens_actors::domain::breaker::Rule;
 use civiclens_actors::domain::clock::{Clock, SystemClock};
 use civiclens_actors::domain::entropy::{Entropy, SystemEntropy};
 use civiclens_actors::domain::keys::{HashKey, Sealer};
+use civiclens_actors::domain::password::Scheme;
 use civiclens_actors::domain::phone::Phone;
 use civiclens_actors::domain::token::{self, Tokens};
 use civiclens_actors::notifications::inbox::Inbox;
 use civiclens_actors::short_memory::{self, ShortMemory};
 use civiclens_actors::store::{self, Db};
 use civiclens_actors::supervision::Loop;
-use civiclens_actors::{otp, sessions};
+use civiclens_actors::{otp, passwords, sessions};
 use civiclens_nats::client::{self, ConnectOptions};
 use civiclens_nats::lag::consumer_lag;
 use civiclens_nats::publish::Publisher;
@@ -23,6 +24,7 @@ use civiclens_nats::reconcile::Topology;
 use civiclens_nats::subjects::{Channel, StreamKind, Subjects};
 use tokio_util::sync::CancellationToken;
 
+use super::admin::{hashing, password_policy};
 use crate::config::Settings;
 use crate::telemetry::start_metrics;
 
@@ -142,6 +144,19 @@ impl Foundation {
             hash_key: HashKey::new(&otp.secret),
             sealer: Arc::clone(&self.sealer),
             clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
+        }
+    }
+
+    pub(super) fn passwords_parts(&self) -> passwords::Parts {
+        let password = &self.settings.password;
+        // One core is left to those who wait for nothing but an answer.
+        let spare = || std::thread::available_parallelism().map_or(1, |cores| cores.get().saturating_sub(1).max(1));
+        passwords::Parts {
+            scheme: Scheme::new(&hashing(&self.settings)),
+            policy: password_policy(&self.settings),
+            threads: password.threads.unwrap_or_else(spare),
+            queue: password.queue,
             entropy: Arc::clone(&self.entropy),
         }
     }

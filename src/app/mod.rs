@@ -18,7 +18,7 @@ use anyhow::Context;
 use civiclens_actors::domain::clock::Clock;
 use civiclens_actors::domain::entropy;
 use civiclens_actors::outbox::Relay;
-use civiclens_actors::{accounts, audit, notifications, otp, outbox, sessions, sign_in};
+use civiclens_actors::{accounts, audit, notifications, otp, outbox, passwords, sessions, sign_in};
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
@@ -31,7 +31,7 @@ use crate::config::Settings;
 use crate::http::{self, ApiState, Surface};
 use crate::telemetry::start_metrics;
 
-/// How long each part may take to finish what it holds. Requests and workers (17 s), four parts in turn (20 s) and the
+/// How long each part may take to finish what it holds. Requests and workers (17 s), four steps in turn (20 s) and the
 /// closing of connections (14 s) stay below [`lifecycle`]'s limit, and that below the 60 s of an orchestrator.
 const DRAIN: Duration = Duration::from_secs(5);
 
@@ -58,6 +58,7 @@ pub struct RunningApp {
 
 struct Components {
     otp: otp::Handle,
+    passwords: passwords::Handle,
     sessions: sessions::Handle,
     accounts: accounts::Handle,
     audit: audit::Handle,
@@ -74,7 +75,7 @@ impl App {
     pub async fn start(settings: Settings, overrides: Overrides) -> anyhow::Result<RunningApp> {
         let foundation = Foundation::prepare(settings, overrides.clock).await?;
         let components = Components::start(&foundation, overrides.workers)?;
-        wait_for_revocations(&components.sessions).await;
+        futures::join!(components.passwords.warm_up(), wait_for_revocations(&components.sessions));
         let (servers, url) = start_http(&foundation, &components)?;
         Ok(RunningApp { foundation, components, servers, url })
     }
@@ -86,6 +87,7 @@ impl Components {
         let (requests, background) = (foundation.requests.handle(), foundation.background.handle());
         let clock = Arc::clone(&foundation.clock);
         let otp = otp::Handle::start(otp::Service::new(foundation.otp_parts()), &requests, crashed);
+        let passwords = passwords::Handle::start(foundation.passwords_parts(), crashed);
         let sessions = sessions::Handle::start(sessions::Service::new(foundation.sessions_parts()), &requests, crashed);
         let accounts = accounts::Handle::new(foundation.db.clone(), Arc::clone(&clock));
         let audit = audit::Handle::start(foundation.db.clone(), Arc::clone(&clock), &requests, crashed);
@@ -93,7 +95,7 @@ impl Components {
         let relay = Relay::new(foundation.background_db.clone(), foundation.publisher.clone(), clock, retention);
         let outbox = outbox::Handle::start(relay, &background, crashed);
         let workers = if workers { worker::start_all(foundation)? } else { Vec::new() };
-        Ok(Self { otp, sessions, accounts, audit, outbox, workers })
+        Ok(Self { otp, passwords, sessions, accounts, audit, outbox, workers })
     }
 
     fn sign_in(&self) -> sign_in::Handle {
@@ -102,7 +104,7 @@ impl Components {
 
     /// Finishes in the order in which parts depend on each other.
     async fn drain(&self) {
-        self.otp.drain(DRAIN).await;
+        futures::join!(self.otp.drain(DRAIN), self.passwords.drain(DRAIN));
         self.sessions.drain(DRAIN).await;
         self.audit.drain(DRAIN).await;
         self.outbox.drain(DRAIN).await;
@@ -128,9 +130,10 @@ fn start_http(foundation: &Foundation, components: &Components) -> anyhow::Resul
     let state = ApiState {
         otp: components.otp.clone(),
         sign_in: components.sign_in(),
+        passwords: components.passwords.clone(),
         sessions: components.sessions.clone(),
         accounts: components.accounts.clone(),
-        readiness: Arc::new(readiness::Dependencies::new(foundation, components.sessions.clone())),
+        readiness: Arc::new(readiness::Dependencies::new(foundation, components)),
         inbox: foundation.inbox().map(|inbox| Arc::new(readiness::DevInbox(inbox)) as Arc<dyn http::InboxView>),
         metrics: start_metrics()?,
         settings: Arc::clone(&settings),

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use async_nats::connection::State;
 use civiclens_actors::notifications::inbox::Inbox;
-use civiclens_actors::sessions;
 use civiclens_actors::short_memory::ShortMemory;
 use civiclens_actors::store::Db;
+use civiclens_actors::{passwords, sessions};
 use tokio_util::sync::CancellationToken;
 
+use super::Components;
 use super::foundation::Foundation;
 use crate::http::{BoxFuture, Check, InboxView, Readiness};
 
@@ -20,17 +21,19 @@ pub(super) struct Dependencies {
     db: Db,
     memory: ShortMemory,
     nats: async_nats::Client,
+    passwords: passwords::Handle,
     sessions: sessions::Handle,
     stopping: CancellationToken,
 }
 
 impl Dependencies {
-    pub(super) fn new(foundation: &Foundation, sessions: sessions::Handle) -> Self {
+    pub(super) fn new(foundation: &Foundation, components: &Components) -> Self {
         Self {
             db: foundation.db.clone(),
             memory: foundation.memory.clone(),
             nats: foundation.nats.clone(),
-            sessions,
+            passwords: components.passwords.clone(),
+            sessions: components.sessions.clone(),
             stopping: foundation.stopping.clone(),
         }
     }
@@ -38,13 +41,14 @@ impl Dependencies {
     async fn look(&self) -> Vec<Check> {
         let postgres = tokio::time::timeout(PATIENCE, self.db.check());
         let redis = tokio::time::timeout(PATIENCE, self.memory.check());
-        let (postgres, redis) = futures::join!(postgres, redis);
+        let (postgres, redis, passwords) = futures::join!(postgres, redis, self.passwords.probe());
         let late = |_| "no answer in time".to_owned();
         let holds = |holds: bool, otherwise: &str| if holds { Ok(()) } else { Err(otherwise.to_owned()) };
         vec![
             ("postgres", postgres.map_err(late).and_then(|answer| answer.map_err(|error| error.to_string()))),
             ("redis", redis.map_err(late).and_then(|answer| answer.map_err(|error| error.to_string()))),
             ("nats", holds(self.nats.connection_state() == State::Connected, "not connected")),
+            ("passwords", passwords.map_err(|error| error.to_string())),
             ("process", holds(!self.stopping.is_cancelled(), "stopping")),
             ("revocations", holds(self.sessions.is_ready(), "not loaded yet")),
         ]

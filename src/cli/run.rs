@@ -36,7 +36,8 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             block_on(app::replay_events(settings, since))
         }
         Command::Admin(AdminCommand::Create(given)) => {
-            let settings = some_settings(&["database.", "secrets.password_pepper"])?;
+            let settings =
+                some_settings(&["account.password_policy", "database.", "password.cost", "secrets.password_pepper"])?;
             block_on(app::admin_create(settings, NewAdmin::try_from(given)?))
         }
         Command::Dev { data_dir, listen } => {

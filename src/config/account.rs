@@ -10,7 +10,7 @@ use super::Checks;
 pub enum PasswordPolicy {
     /// 8 to 128 characters with an upper-case letter and a digit, not on the list of common ones.
     Composition,
-    /// Length and list only, as NIST SP 800-63B-4 asks: 15 to 128 characters, 8 where a second factor is enforced.
+    /// Length and list only, as NIST SP 800-63B-4 asks of a password that may stand alone: 15 to 128 characters.
     Length,
 }
 

@@ -119,6 +119,7 @@ pub(crate) const SECRET_KEYS: &[&str] = &[
     "sms.api_secret",
     "secrets.sealing_key",
     "secrets.password_pepper",
+    "secrets.previous_password_pepper",
 ];
 
 impl Settings {

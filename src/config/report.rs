@@ -33,7 +33,8 @@ fn shown(settings: &Settings, key: &str) -> &'static str {
         "sms.api_key" => &settings.sms.api_key,
         "sms.api_secret" => &settings.sms.api_secret,
         "secrets.sealing_key" => &settings.secrets.sealing_key,
-        _ => &settings.secrets.password_pepper,
+        "secrets.password_pepper" => &settings.secrets.password_pepper,
+        _ => &settings.secrets.previous_password_pepper,
     };
     if secret.is_empty() { "" } else { "[redacted]" }
 }

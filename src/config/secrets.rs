@@ -15,6 +15,8 @@ pub struct Secrets {
     pub sealing_key_id: String,
     /// Mixed into every password before it is hashed.
     pub password_pepper: Secret,
+    /// The pepper before this one, for as long as passwords hashed with it remain; empty for none.
+    pub previous_password_pepper: Secret,
 }
 
 impl Default for Secrets {
@@ -23,6 +25,7 @@ impl Default for Secrets {
             sealing_key: Secret::from(String::new()),
             sealing_key_id: "1".to_owned(),
             password_pepper: Secret::from(String::new()),
+            previous_password_pepper: Secret::from(String::new()),
         }
     }
 }
@@ -39,5 +42,11 @@ impl Secrets {
             && self.sealing_key_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         checks.require("secrets.sealing_key_id", plain, "must be 1 to 32 letters, digits and dashes");
         checks.secret("secrets.password_pepper", &self.password_pepper);
+        if !self.previous_password_pepper.is_empty() {
+            let key = "secrets.previous_password_pepper";
+            checks.secret(key, &self.previous_password_pepper);
+            let differs = self.previous_password_pepper.expose() != self.password_pepper.expose();
+            checks.require(key, differs, "must not be the same as secrets.password_pepper");
+        }
     }
 }

@@ -124,3 +124,15 @@ fn a_command_is_held_up_only_by_what_it_uses() {
     assert_eq!(with("[database]\nurl = \"mysql://h\"").unwrap_err().0.len(), 1);
     assert_eq!(with("[database]\nurl = \"postgres://u@h/d\"\n[otp]\nmax_guesses = \"x\"").unwrap_err().0.len(), 1);
 }
+
+#[test]
+fn a_previous_pepper_may_be_missing_but_not_weak_or_the_same() {
+    let faults = |previous: &str| {
+        let mut settings = Settings::default();
+        settings.secrets.password_pepper = LONG.into();
+        settings.secrets.previous_password_pepper = previous.into();
+        let problems = settings.validate(true).0.into_iter();
+        problems.filter(|problem| problem.key == "secrets.previous_password_pepper").count()
+    };
+    assert_eq!((faults(""), faults(&format!("{LONG}p")), faults(LONG), faults("short")), (0, 0, 1, 1));
+}

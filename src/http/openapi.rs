@@ -18,6 +18,7 @@ use super::{operators, v1};
         v1::auth::verify_otp::handle,
         v1::auth::whoami::handle,
         v1::auth::logout::handle,
+        v1::auth::password_strength::handle,
         v1::users::me::handle,
         operators::healthz::handle,
         operators::readyz::handle,

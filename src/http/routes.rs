@@ -36,6 +36,7 @@ pub(super) fn add(config: &mut ServiceConfig, surface: Surface, with_inbox: bool
             .service(reading("/api/v1/auth/whoami", get().to(v1::auth::whoami::handle)))
             .service(writing("/api/v1/auth/request-otp", web::post().to(v1::auth::request_otp::handle)))
             .service(writing("/api/v1/auth/verify-otp", web::post().to(v1::auth::verify_otp::handle)))
+            .service(writing("/api/v1/auth/password-strength", web::post().to(v1::auth::password_strength::handle)))
             .service(writing("/api/v1/auth/logout", web::post().to(v1::auth::logout::handle)))
             .service(reading("/api/v1/users/me", get().to(v1::users::me::handle)))
             .service(reading("/api/v1/openapi.json", get().to(openapi::handle)).wrap(Compress::default()));

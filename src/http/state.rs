@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use civiclens_actors::{accounts, otp, sessions, sign_in};
+use civiclens_actors::{accounts, otp, passwords, sessions, sign_in};
 
 use crate::config::Settings;
 use crate::telemetry::Metrics;
@@ -34,6 +34,8 @@ pub struct ApiState {
     pub otp: otp::Handle,
     /// Turns proofs into sessions.
     pub sign_in: sign_in::Handle,
+    /// Hashes, verifies and judges passwords.
+    pub passwords: passwords::Handle,
     /// Knows the sessions.
     pub sessions: sessions::Handle,
     /// Knows the users.

@@ -1,0 +1,78 @@
+//! Passwords, as far as they can be seen without an account.
+
+use reqwest::header::CONTENT_TYPE;
+use serde_json::json;
+
+use crate::support::{Answer, TestApp, story, story_with};
+
+const STRENGTH: &str = "/api/v1/auth/password-strength";
+
+async fn rates(app: &TestApp, password: &str) -> Answer {
+    Answer::of(app.http.post(app.at(STRENGTH)).json(&json!({ "password": password }))).await
+}
+
+#[actix::test]
+async fn a_password_is_rated_while_it_is_typed() {
+    story(async |app| {
+        let strong = rates(app, "Zebra-Quartz-41").await.ok();
+        assert_eq!(strong.body, json!({ "score": 4, "feedback": [], "acceptable": true }));
+        assert_eq!(strong.header("cache-control"), Some("no-store"));
+        for refused in ["Password1", "Qwerty123", "Admin@123", "Civiclens2026", "zebra quartz lantern", "Zq7", ""] {
+            let answer = rates(app, refused).await.ok();
+            assert_eq!(answer.body["acceptable"], false, "{refused}: {answer:?}");
+            let feedback = answer.body["feedback"].as_array().unwrap();
+            assert!(!feedback.is_empty() && feedback.iter().all(serde_json::Value::is_string), "{answer:?}");
+        }
+        assert_eq!(rates(app, "password").await.ok().body["score"], 0);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_password_of_any_length_and_script_is_answered() {
+    story(async |app| {
+        let accepted = ["Ñandú-कखग-७३-लालटेन", "é".repeat(54).as_str()].map(|text| format!("Kite7Owl{text}"));
+        for password in accepted {
+            assert_eq!(rates(app, &password).await.ok().body["acceptable"], true, "{password}");
+        }
+        let long = rates(app, &"Zebra-Quartz-41 ".repeat(625)).await.ok();
+        assert_eq!((&long.body["acceptable"], &long.body["score"]), (&json!(false), &json!(0)), "{long:?}");
+        rates(app, &"x".repeat(70_000)).await.refused(413, "payload_too_large");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn the_policy_is_the_configured_one() {
+    let length = |settings: &mut civiclens::config::Settings| {
+        settings.account.password_policy = civiclens::config::PasswordPolicy::Length;
+    };
+    story_with(length, async |app| {
+        assert_eq!(rates(app, "zebra quartz lantern").await.ok().body["acceptable"], true);
+        assert_eq!(rates(app, "Zebra-Quartz-4").await.ok().body["acceptable"], false);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_body_without_a_password_is_refused() {
+    story(async |app| {
+        let empty = Answer::of(app.http.post(app.at(STRENGTH)).json(&json!({}))).await;
+        empty.refused(422, "invalid").blames("password", "required");
+        let number = Answer::of(app.http.post(app.at(STRENGTH)).json(&json!({ "password": 12_345_678 }))).await;
+        let number = number.refused(422, "invalid").blames("password", "invalid_type");
+        assert!(!number.body.to_string().contains("12345678"), "{number:?}");
+        let text = app.http.post(app.at(STRENGTH)).header(CONTENT_TYPE, "text/plain").body("x");
+        Answer::of(text).await.refused(415, "unsupported_media_type");
+        app.gets(STRENGTH).await.refused(405, "method_not_allowed");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn readiness_names_the_hashing_threads() {
+    story(async |app| {
+        assert_eq!(app.gets("/readyz").await.ok().body["checks"]["passwords"], "ok");
+    })
+    .await;
+}
