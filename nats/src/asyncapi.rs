@@ -11,6 +11,7 @@ use crate::broadcast::RevocationV1;
 use crate::dead_letter::{self, DeadLetter};
 use crate::envelope::{CONTENT_TYPE, Envelope, SOURCE, type_of};
 use crate::events::{security, session, user};
+use crate::jobs::email::EmailJobV1;
 use crate::jobs::sms::SmsJobV1;
 use crate::publish::{CONTENT_TYPE_HEADER, MESSAGE_ID, REQUEST_ID};
 use crate::schema::{object, optional, text, time};
@@ -18,7 +19,7 @@ use crate::subjects::{Channel, StreamKind, Subjects};
 use crate::wire::Described;
 
 /// The version of the contract: the minor number grows with every new message.
-const VERSION: &str = "1.0.0";
+const VERSION: &str = "1.1.0";
 
 /// Collects the parts of the document.
 #[derive(Default)]
@@ -40,6 +41,8 @@ pub fn document() -> Value {
     made.event::<security::AccountLockedV1>(&subjects);
     made.message::<SmsJobV1>(&subjects.notify(Channel::Sms), Some(StreamKind::Notify), &subjects);
     made.operation::<SmsJobV1>("receive");
+    made.message::<EmailJobV1>(&subjects.notify(Channel::Email), Some(StreamKind::Notify), &subjects);
+    made.operation::<EmailJobV1>("receive");
     made.message::<RevocationV1>(&subjects.broadcast_revocation(), None, &subjects);
     made.operation::<RevocationV1>("receive");
     made.dead_letters(&subjects);
