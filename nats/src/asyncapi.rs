@@ -11,6 +11,7 @@ use crate::broadcast::{RevocationV1, RevocationV2};
 use crate::dead_letter::{self, DeadLetter};
 use crate::envelope::{CONTENT_TYPE, Envelope, SOURCE, type_of};
 use crate::events::{officer, security, session, user};
+use crate::jobs::email::EmailJobV1;
 use crate::jobs::sms::SmsJobV1;
 use crate::publish::{CONTENT_TYPE_HEADER, MESSAGE_ID, REQUEST_ID};
 use crate::schema::{object, optional, text, time};
@@ -45,6 +46,8 @@ pub fn document() -> Value {
     made.event::<security::NewDeviceV1>(&subjects);
     made.message::<SmsJobV1>(&subjects.notify(Channel::Sms), Some(StreamKind::Notify), &subjects);
     made.operation::<SmsJobV1>("receive");
+    made.message::<EmailJobV1>(&subjects.notify(Channel::Email), Some(StreamKind::Notify), &subjects);
+    made.operation::<EmailJobV1>("receive");
     made.message::<RevocationV1>(&subjects.broadcast_revocation(), None, &subjects);
     made.operation::<RevocationV1>("receive");
     made.message::<RevocationV2>(&subjects.broadcast_revocation(), None, &subjects);

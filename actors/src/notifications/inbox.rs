@@ -4,6 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
+use super::ProviderError;
 use crate::short_memory::{ShortMemory, Unavailable};
 
 /// How many messages are kept.
@@ -18,8 +19,14 @@ pub struct InboxMessage {
     pub channel: String,
     /// The receiver.
     pub to: String,
+    /// The subject of an e-mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
     /// The text.
     pub text: String,
+    /// The page of an e-mail.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub html: Option<String>,
     /// When it was sent.
     pub sent_at: DateTime<Utc>,
 }
@@ -53,5 +60,16 @@ impl Inbox {
         let mut command = redis::cmd("LRANGE");
         let texts: Vec<String> = self.memory.command(command.arg(self.key()).arg(0).arg(KEPT - 1)).await?;
         Ok(texts.iter().filter_map(|text| serde_json::from_str(text).ok()).collect())
+    }
+
+    /// Whether the message of this job is there.
+    pub async fn has(&self, id: &str) -> Result<bool, Unavailable> {
+        Ok(self.messages().await?.iter().any(|message| message.id == id))
+    }
+}
+
+impl From<Unavailable> for ProviderError {
+    fn from(error: Unavailable) -> Self {
+        Self::Transient { code: "inbox_unavailable".to_owned(), reason: error.to_string(), after: None }
     }
 }

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use civiclens_nats::consume::{self, Failure};
 use civiclens_nats::jobs::sms::SmsJobV1;
 
-use super::{Provider, ProviderError, Sms};
+use super::{Provider, Sms};
 use crate::domain::clock::Clock;
 use crate::domain::keys::Sealer;
 use crate::domain::language::Language;
-use crate::notifications::sealing_place;
-use crate::notifications::templates::LoginCode;
+use crate::notifications::ProviderError;
+use crate::notifications::delivery::{check_expiry, language, open, unknown_template};
+use crate::notifications::templates::{Filling, Readers, SmsTemplate};
 use crate::store::Db;
 
 /// What delivery works with.
@@ -42,33 +43,31 @@ impl Delivery {
         Self { parts }
     }
 
-    /// The language the person chose; else the one their client asked for; else the default. A database that is away does
-    /// not hold a code up.
+    /// A database that is away does not hold a code up.
     async fn language(&self, job: &SmsJobV1) -> Language {
         let chosen = self.parts.db.language_of(&job.to).await.unwrap_or_else(|error| {
             tracing::debug!(%error, "the person's language is not known now");
             None
         });
-        chosen.or_else(|| job.language.as_deref().and_then(Language::parse)).unwrap_or_default()
+        language(chosen, job.language.as_deref())
     }
 
     async fn render(&self, delivery: &consume::Delivery<SmsJobV1>) -> Result<String, Failure> {
-        let dead = |code: &str, reason: String| Failure::Dead { code: code.to_owned(), reason };
         let (envelope, job) = (&delivery.envelope, &delivery.envelope.data);
-        if job.template != "login_code" {
-            return Err(dead("unknown_template", format!("no template is called {:?}", job.template)));
-        }
-        let sealed = job.sealed.as_deref().ok_or_else(|| dead("bad_job", "the code is missing".to_owned()))?;
-        let place = sealing_place(envelope.id, &job.to);
-        let code = self.parts.sealer.open(&place, sealed).map_err(|error| dead("cannot_open", error.to_string()))?;
-        let minutes = job.expires_at.map_or(5, |end| ((end - envelope.time).num_seconds() + 59) / 60);
-        let text = LoginCode {
-            code: code.expose(),
-            minutes,
+        let template = SmsTemplate::parse(&job.template).ok_or_else(|| unknown_template(&job.template))?;
+        let secret = open(&self.parts.sealer, envelope.id, &job.to, job.sealed.as_deref())?;
+        let filling = Filling {
+            language: self.language(job).await,
+            secret: secret.as_ref(),
+            params: &job.params,
+            created_at: envelope.time,
+            expires_at: job.expires_at,
+        };
+        let readers = Readers {
             webotp_domain: self.parts.webotp_domain.as_deref(),
             android_app_hash: self.parts.android_app_hash.as_deref(),
         };
-        Ok(text.render(self.language(job).await))
+        Ok(template.render(&filling, readers)?)
     }
 
     /// Hands the message over, unless an earlier attempt did: a worker that died, or an answer that was lost, leaves only
@@ -89,9 +88,7 @@ impl consume::Handler for Delivery {
 
     async fn handle(&self, delivery: consume::Delivery<SmsJobV1>) -> Result<(), Failure> {
         let job = &delivery.envelope.data;
-        if job.expires_at.is_some_and(|end| end <= self.parts.clock.now()) {
-            return Err(Failure::Drop { reason: "the code expired before it could be sent".to_owned() });
-        }
+        check_expiry(job.expires_at, self.parts.clock.now())?;
         let sms = Sms {
             id: delivery.envelope.id,
             to: job.to.clone(),
@@ -99,16 +96,8 @@ impl consume::Handler for Delivery {
             created_at: delivery.envelope.time,
             expires_at: job.expires_at,
         };
-        match self.hand_over(&sms, delivery.attempt).await {
-            Ok(id) => {
-                tracing::info!(job = %sms.id, provider = self.parts.provider.name(), provider_id = id, "sms handed over");
-                Ok(())
-            }
-            Err(ProviderError::Transient { code, reason, after }) => {
-                Err(Failure::Retry { reason: format!("{code}: {reason}"), after })
-            }
-            Err(ProviderError::Unknown { reason }) => Err(Failure::Retry { reason, after: None }),
-            Err(ProviderError::Permanent { code, reason }) => Err(Failure::Dead { code, reason }),
-        }
+        let id = self.hand_over(&sms, delivery.attempt).await?;
+        tracing::info!(job = %sms.id, provider = self.parts.provider.name(), provider_id = id, "sms handed over");
+        Ok(())
     }
 }

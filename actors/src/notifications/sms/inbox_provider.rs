@@ -5,8 +5,9 @@ use std::sync::Arc;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 
-use super::{Provider, ProviderError, Sms};
+use super::{Provider, Sms};
 use crate::domain::clock::Clock;
+use crate::notifications::ProviderError;
 use crate::notifications::inbox::{Inbox, InboxMessage};
 
 /// Puts messages into the development inbox.
@@ -23,10 +24,6 @@ impl InboxProvider {
     }
 }
 
-fn away(error: &crate::short_memory::Unavailable) -> ProviderError {
-    ProviderError::Transient { code: "inbox_unavailable".to_owned(), reason: error.to_string(), after: None }
-}
-
 impl Provider for InboxProvider {
     fn name(&self) -> &'static str {
         "log"
@@ -39,10 +36,12 @@ impl Provider for InboxProvider {
                 id: id.clone(),
                 channel: "sms".to_owned(),
                 to: sms.to.clone(),
+                subject: None,
                 text: sms.text.clone(),
+                html: None,
                 sent_at: self.clock.now(),
             };
-            self.inbox.add(&message).await.map_err(|error| away(&error))?;
+            self.inbox.add(&message).await?;
             Ok(id)
         }
         .boxed()
@@ -50,8 +49,8 @@ impl Provider for InboxProvider {
 
     fn find<'a>(&'a self, sms: &'a Sms) -> BoxFuture<'a, Result<Option<String>, ProviderError>> {
         async move {
-            let messages = self.inbox.messages().await.map_err(|error| away(&error))?;
-            Ok(messages.into_iter().map(|message| message.id).find(|id| *id == sms.id.to_string()))
+            let id = sms.id.to_string();
+            Ok(self.inbox.has(&id).await?.then_some(id))
         }
         .boxed()
     }

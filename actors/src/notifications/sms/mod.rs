@@ -5,11 +5,12 @@ mod inbox_provider;
 mod twilio;
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use futures::future::BoxFuture;
 use uuid::Uuid;
+
+use super::ProviderError;
 
 pub use self::deliver::{Delivery, Parts};
 pub use self::inbox_provider::InboxProvider;
@@ -35,35 +36,6 @@ impl Debug for Sms {
         // Neither the number nor the text, which holds the code.
         write!(f, "Sms({})", self.id)
     }
-}
-
-/// Why a provider did not take a message.
-#[derive(Debug, thiserror::Error)]
-pub enum ProviderError {
-    /// It may take it later.
-    #[error("{code}: {reason}")]
-    Transient {
-        /// The provider's code, or a name for what happened.
-        code: String,
-        /// What it said.
-        reason: String,
-        /// When it wants to be asked again.
-        after: Option<Duration>,
-    },
-    /// It never will.
-    #[error("{code}: {reason}")]
-    Permanent {
-        /// The provider's code.
-        code: String,
-        /// What it said.
-        reason: String,
-    },
-    /// It may have taken it: the connection broke or timed out after the message was on its way.
-    #[error("no answer: {reason}")]
-    Unknown {
-        /// What broke.
-        reason: String,
-    },
 }
 
 /// A company that delivers SMS.

@@ -10,8 +10,9 @@ use reqwest::{Client, StatusCode, header};
 use serde::Deserialize;
 use url::Url;
 
-use super::{Provider, ProviderError, Sms};
+use super::{Provider, Sms};
 use crate::domain::secret::Secret;
+use crate::notifications::ProviderError;
 
 /// How to reach Twilio.
 #[derive(Clone, Debug)]

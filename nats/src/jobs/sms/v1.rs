@@ -54,9 +54,18 @@ impl Described for SmsJobV1 {
     fn schema() -> Value {
         let mut to = text("The number to send to, in E.164.");
         to["pattern"] = Value::from(r"^\+[1-9][0-9]{1,14}$");
+        let templates = [
+            "login_code",
+            "verify_phone_code",
+            "reset_code",
+            "second_factor_code",
+            "password_changed",
+            "two_factor_changed",
+            "account_locked",
+        ];
         object([
             ("to", to),
-            ("template", word("Which message to send.", &["login_code"])),
+            ("template", word("Which message to send.", &templates)),
             ("language", optional(text("The language to write in."))),
             ("sealed", optional(text("The secret parameter, encrypted for the worker; opaque to everyone else."))),
             ("params", optional(texts("The other parameters of the template."))),
