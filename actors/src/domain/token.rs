@@ -105,6 +105,11 @@ impl Tokens {
         if role.needs_password() { self.config.officer_life } else { self.config.citizen_life }
     }
 
+    /// How long a token lives at the longest, whoever holds it.
+    pub fn longest_life(&self) -> Duration {
+        self.config.officer_life.max(self.config.citizen_life)
+    }
+
     /// Signs a token for `principal`; `jti` identifies it.
     pub fn sign(&self, principal: &Principal, jti: String, now: DateTime<Utc>) -> Result<Secret, TokenError> {
         let claims = Claims {

@@ -238,7 +238,7 @@ impl Service {
             .arg(self.parts.clock.now().timestamp_millis())
             .arg(&mac);
         lockout.add_rule(&mut verify);
-        let mut answer: VecDeque<String> = memory.run(&verify).await?;
+        let mut answer = VecDeque::from(memory.run::<Vec<String>>(&verify).await?);
         let outcome = answer.pop_front().unwrap_or_default();
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or_default();
         match outcome.as_str() {

@@ -31,7 +31,7 @@ pub use self::messages::{
 pub use self::service::{Config, Parts, Service};
 use crate::domain::client::Client;
 use crate::domain::principal::{Principal, SessionId, UserId};
-use crate::domain::refresh;
+use crate::domain::refresh::parse;
 pub use crate::store::sessions::Listed;
 use crate::supervision::{Gate, ask};
 
@@ -84,7 +84,7 @@ impl Handle {
     /// Exchanges a refresh token for its successor. Using one again gives the same successor as long as that is unused; after
     /// that it ends the session.
     pub async fn refresh(&self, token: &str, client: Client) -> Result<Opened, Error> {
-        let token = refresh::parse(token).ok_or(Error::RefreshTokenInvalid)?;
+        let token = parse(token).ok_or(Error::RefreshTokenInvalid)?;
         ask(&self.gate, &self.address, RefreshSession { token, client }).await
     }
 

@@ -10,7 +10,7 @@ use crate::domain::audit::{Action, Entry};
 use crate::domain::client::{Client, Device};
 use crate::domain::device_name::device_name;
 use crate::domain::entropy;
-use crate::domain::second_step::{Next, Proof, next};
+use crate::domain::second_step::{Next, next};
 use crate::store::accounts::{Account, NewAccount};
 use crate::store::sessions::NewSession;
 use crate::store::{self, UnitOfWork};
@@ -43,7 +43,7 @@ impl Service {
         if let Some(spend) = spend {
             spend_factor(&mut work, &account, &spend, &client, now).await?;
         }
-        let methods = match next(&self.parts.config.second_factor, &account.for_second_step(), &proven) {
+        let methods = match next(&self.parts.config.second_factor, account.for_second_step(), &proven) {
             Next::Session { amr } => {
                 let amr = amr.into_iter().map(str::to_owned).collect();
                 let entry = Entrance { account: &account, is_new, method, amr, device: device.as_ref(), client: &client, now };

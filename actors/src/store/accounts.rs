@@ -253,11 +253,11 @@ impl UnitOfWork {
         now: DateTime<Utc>,
     ) -> Result<bool, Error> {
         let row = sqlx::query!(
-            r#"WITH others AS (SELECT EXISTS (SELECT 1 FROM known_devices WHERE user_id = $1) AS any)
+            r#"WITH others AS (SELECT EXISTS (SELECT 1 FROM known_devices WHERE user_id = $1) AS exist)
                INSERT INTO known_devices AS d (user_id, device_hash, label, first_seen, last_seen)
                VALUES ($1, $2, $3, $4, $4)
                ON CONFLICT (user_id, device_hash) DO UPDATE SET last_seen = $4, label = coalesce($3, d.label)
-               RETURNING (d.xmax = 0 AND (SELECT any FROM others)) AS "is_new!""#,
+               RETURNING (d.xmax = 0 AND (SELECT exist FROM others)) AS "is_new!""#,
             id.get(),
             device_hash,
             label,
