@@ -6,6 +6,7 @@ pub mod breaker;
 pub mod client;
 pub mod clock;
 pub mod code;
+pub mod contact;
 pub mod csrf;
 pub mod device_cookie;
 pub mod device_name;

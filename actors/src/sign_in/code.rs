@@ -43,7 +43,7 @@ impl Handle {
             device: device.clone(),
             client: client.clone(),
         };
-        let entering = Entering { subject: &subject, device: device.as_ref(), client: &client };
+        let entering = Entering { subject: &subject, device: device.as_ref() };
         match self.enter(message, &entering).await {
             Ok(outcome) => {
                 if spent.failed > 0 && matches!(outcome, Outcome::Session(_)) {

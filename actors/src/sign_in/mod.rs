@@ -22,7 +22,7 @@ pub use self::signup::{NewSignup, SignupStarted};
 pub use crate::sessions::Opened;
 
 use crate::domain::backup_code::BackupCode;
-use crate::domain::client::{Client, Device};
+use crate::domain::client::Device;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::keys::HashKey;
@@ -104,7 +104,6 @@ pub struct Handle {
 struct Entering<'a> {
     subject: &'a Subject,
     device: Option<&'a Device>,
-    client: &'a Client,
 }
 
 impl Handle {

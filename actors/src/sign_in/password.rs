@@ -79,7 +79,7 @@ impl Handle {
             device: device.clone(),
             client: client.clone(),
         };
-        let entering = Entering { subject: &subject, device: device.as_ref(), client: &client };
+        let entering = Entering { subject: &subject, device: device.as_ref() };
         let outcome = self.enter(message, &entering).await;
         self.end(attempt, &outcome).await;
         Ok(SignedIn { budget: Some(budget), ..outcome?.into() })

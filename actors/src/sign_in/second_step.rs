@@ -199,7 +199,7 @@ impl Handle {
             device: device.clone(),
             client: client.clone(),
         };
-        let entering = Entering { subject: &subject, device: device.as_ref(), client };
+        let entering = Entering { subject: &subject, device: device.as_ref() };
         let outcome = self.enter(message, &entering).await;
         if let Err(Error::Sessions(error)) = &outcome
             && !error.is_unclear()
