@@ -47,6 +47,7 @@ impl Dependencies {
             ("nats", holds(self.nats.connection_state() == State::Connected, "not connected")),
             ("process", holds(!self.stopping.is_cancelled(), "stopping")),
             ("revocations", holds(self.sessions.is_ready(), "not loaded yet")),
+            ("signing_keys", holds(self.sessions.has_keys(), "not loaded yet")),
         ]
     }
 }

@@ -1,4 +1,4 @@
-//! The shell around the service: owns the loop that keeps the revocation view.
+//! The shell around the service: owns the loops that keep the revocation view and the signing keys.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,11 +17,12 @@ pub(super) struct SessionsActor {
     crashed: CancellationToken,
     lifeline: Lifeline,
     follower: Option<Loop>,
+    keys: Option<Loop>,
 }
 
 impl SessionsActor {
     pub(super) fn new(service: Arc<Service>, crashed: CancellationToken) -> Self {
-        Self { service, lifeline: Lifeline::new(&crashed), crashed, follower: None }
+        Self { service, lifeline: Lifeline::new(&crashed), crashed, follower: None, keys: None }
     }
 }
 
@@ -33,6 +34,8 @@ impl Actor for SessionsActor {
         self.follower = Some(Loop::start("revocations", &self.crashed, |stop| async move {
             service.follow_revocations(stop).await;
         }));
+        let keys = Arc::clone(self.service.keys());
+        self.keys = Some(Loop::start("signing_keys", &self.crashed, |stop| async move { keys.follow(stop).await }));
     }
 }
 
@@ -68,9 +71,9 @@ impl Handler<Stop> for SessionsActor {
     type Result = AtomicResponse<Self, ()>;
 
     fn handle(&mut self, _: Stop, _: &mut Self::Context) -> Self::Result {
-        let follower = self.follower.take();
+        let loops = [self.follower.take(), self.keys.take()];
         let end = async move {
-            if let Some(follower) = follower {
+            for follower in loops.into_iter().flatten() {
                 follower.end(Duration::from_secs(2)).await;
             }
         };

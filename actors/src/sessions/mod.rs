@@ -1,12 +1,13 @@
 //! Sessions: opened for who proved themselves, recognised on every request, refused everywhere once revoked.
 //!
-//! Owns: the revocation view, in memory, fed by NATS and re-read from PostgreSQL every `REREAD_EVERY`; so a
-//! request is authenticated without asking anyone. Bound: `ADMITTED` messages at once. When PostgreSQL is away no session
+//! Owns: the revocation view, in memory, fed by NATS and re-read from PostgreSQL every `REREAD_EVERY`, and the signing keys,
+//! re-read too; so a request is authenticated without asking anyone. Bound: `ADMITTED` messages at once. When PostgreSQL is away no session
 //! opens or ends, and those already open go on. When NATS is away a revocation takes a re-read to arrive elsewhere.
 //! May touch: the store, Redis (second steps), NATS.
 
 mod actor;
 mod error;
+mod keys;
 mod messages;
 mod revocations;
 mod service;
@@ -18,6 +19,7 @@ use actix::{Actor, Addr, ArbiterHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::Error;
+pub use self::keys::{KeyRing, KeyRingError, KeyRingParts, Listed, Rotated};
 pub use self::messages::{OpenSession, Opened, RevokeSession, SecondStep, SignIn};
 pub use self::service::{Config, Parts, Service};
 use crate::domain::client::{Client, Device};
@@ -54,6 +56,21 @@ impl Handle {
     /// Whether the revocation view was read at least once: before that, nobody is let in.
     pub fn is_ready(&self) -> bool {
         self.service.is_ready()
+    }
+
+    /// Whether the signing keys were read at least once: before that, nobody is let in either.
+    pub fn has_keys(&self) -> bool {
+        self.service.keys().is_loaded()
+    }
+
+    /// The public keys with which others verify access tokens, as a JWK set (RFC 7517).
+    pub fn jwks(&self) -> Result<serde_json::Value, Error> {
+        self.service.keys().jwks()
+    }
+
+    /// The signing keys, for operators' commands.
+    pub fn keys(&self) -> Arc<KeyRing> {
+        Arc::clone(self.service.keys())
     }
 
     /// Opens a session for who proved to hold `phone`, and creates the account on first sight.

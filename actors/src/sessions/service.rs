@@ -13,6 +13,7 @@ use futures::StreamExt;
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
+use super::keys::KeyRing;
 use super::messages::{OpenSession, Opened, RevokeSession, SecondStep, SignIn};
 use super::revocations::{OVERLAP, REREAD_EVERY, Revocations};
 use crate::domain::audit::{Action, Entry};
@@ -55,7 +56,9 @@ pub struct Parts {
     /// The names of subjects.
     pub subjects: Subjects,
     /// Signs and verifies access tokens.
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
+    /// Keeps the keys of the tokens.
+    pub keys: Arc<KeyRing>,
     /// Hashes refresh and second-step tokens.
     pub hash_key: HashKey,
     /// Time.
@@ -79,7 +82,7 @@ impl Service {
 
     /// Says who holds this token.
     pub(super) fn authenticate(&self, bearer: &str) -> Result<Principal, Error> {
-        let principal = self.parts.tokens.verify(bearer, self.parts.clock.now()).map_err(|_| Error::Unauthenticated)?;
+        let principal = self.parts.tokens.verify(bearer, self.parts.clock.now())?;
         match self.revocations.contains(principal.session_id) {
             Some(false) => Ok(principal),
             Some(true) => Err(Error::Unauthenticated),
@@ -89,6 +92,10 @@ impl Service {
 
     pub(super) fn is_ready(&self) -> bool {
         self.revocations.contains(0.into()).is_some()
+    }
+
+    pub(super) fn keys(&self) -> &Arc<KeyRing> {
+        &self.parts.keys
     }
 
     /// Finds or creates the user, opens the session, and says so to the audit log and to other services: one transaction.

@@ -8,6 +8,7 @@ mod error;
 pub mod outbox;
 mod pool;
 pub mod sessions;
+pub mod signing_keys;
 mod unit_of_work;
 pub mod users;
 
