@@ -11,8 +11,8 @@ use civiclens_actors::domain::entropy::{Entropy, SystemEntropy};
 use civiclens_actors::domain::keys::{HashKey, Sealer};
 use civiclens_actors::domain::password::Scheme;
 use civiclens_actors::domain::phone::Phone;
-use civiclens_actors::domain::token::{self, Tokens};
 use civiclens_actors::notifications::inbox::Inbox;
+use civiclens_actors::sessions::{KeyRing, KeyRingParts};
 use civiclens_actors::short_memory::{self, ShortMemory};
 use civiclens_actors::store::{self, Db};
 use civiclens_actors::supervision::Loop;
@@ -25,6 +25,7 @@ use civiclens_nats::subjects::{Channel, StreamKind, Subjects};
 use tokio_util::sync::CancellationToken;
 
 use super::admin::{hashing, password_policy};
+use super::keys;
 use crate::config::Settings;
 use crate::telemetry::start_metrics;
 
@@ -92,8 +93,7 @@ impl Foundation {
         let jetstream = async_nats::jetstream::new(nats.clone());
         let subjects = Subjects::new(&settings.nats.prefix).context("nats.prefix")?;
         let publisher = Publisher::new(jetstream.clone(), subjects.clone(), ANSWER);
-        let sealer = Sealer::new(&settings.secrets.sealing_key_id, &settings.secrets.sealing_key)
-            .context("secrets.sealing_key")?;
+        let sealer = keys::sealer(&settings.secrets)?;
         let crashed = CancellationToken::new();
         let topology = keep_topology(nats.clone(), jetstream.clone(), &settings, subjects.clone(), &crashed);
         let gauges = keep_gauges(db.clone(), background_db.clone(), jetstream.clone(), subjects.clone(), &crashed)?;
@@ -110,7 +110,7 @@ impl Foundation {
             jetstream,
             subjects,
             publisher,
-            sealer: Arc::new(sealer),
+            sealer,
             requests,
             background,
             crashed,
@@ -163,12 +163,13 @@ impl Foundation {
 
     pub(super) fn sessions_parts(&self) -> sessions::Parts {
         let token = &self.settings.token;
-        let tokens = Tokens::new(token::Config {
-            secret: token.secret.clone(),
-            issuer: token.issuer.clone(),
-            audience: token.audience.clone(),
-            citizen_life: chrono::Duration::hours(i64::from(token.citizen_expire_hours)),
-            officer_life: chrono::Duration::hours(i64::from(token.admin_expire_hours)),
+        let tokens = keys::tokens(token);
+        let keys = KeyRing::new(KeyRingParts {
+            db: self.db.clone(),
+            sealer: Arc::clone(&self.sealer),
+            tokens: Arc::clone(&tokens),
+            clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
         });
         sessions::Parts {
             config: sessions::Config {
@@ -180,6 +181,7 @@ impl Foundation {
             nats: self.nats.clone(),
             subjects: self.subjects.clone(),
             tokens,
+            keys: Arc::new(keys),
             hash_key: HashKey::new(&token.secret),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),

@@ -5,6 +5,7 @@
 mod admin;
 mod dev;
 mod foundation;
+mod keys;
 mod lifecycle;
 mod readiness;
 mod worker;
@@ -24,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 pub use self::admin::admin_create;
 pub use self::dev::dev;
+pub use self::keys::{keys_list, keys_retire, keys_rotate};
 pub use self::lifecycle::{migrate, replay_events, serve, worker};
 
 use self::foundation::Foundation;
@@ -75,7 +77,7 @@ impl App {
     pub async fn start(settings: Settings, overrides: Overrides) -> anyhow::Result<RunningApp> {
         let foundation = Foundation::prepare(settings, overrides.clock).await?;
         let components = Components::start(&foundation, overrides.workers)?;
-        futures::join!(components.passwords.warm_up(), wait_for_revocations(&components.sessions));
+        futures::join!(components.passwords.warm_up(), wait_for_sessions(&components.sessions));
         let (servers, url) = start_http(&foundation, &components)?;
         Ok(RunningApp { foundation, components, servers, url })
     }
@@ -111,16 +113,16 @@ impl Components {
     }
 }
 
-/// Gives the revocation view a moment to be read, so that the first request finds the node ready. Without PostgreSQL the
+/// Gives the revocation view and the signing keys a moment to be read, so that the first request finds the node ready. Without PostgreSQL the
 /// node starts all the same and says that it is not ready.
-async fn wait_for_revocations(sessions: &sessions::Handle) {
+async fn wait_for_sessions(sessions: &sessions::Handle) {
     let read = async {
-        while !sessions.is_ready() {
+        while !(sessions.is_ready() && sessions.has_keys()) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
     if tokio::time::timeout(Duration::from_secs(3), read).await.is_err() {
-        tracing::warn!("starting before the revocations were read");
+        tracing::warn!("starting before the revocations and the signing keys were read");
     }
 }
 
@@ -172,6 +174,11 @@ impl RunningApp {
     /// The door to accounts, for operators' commands.
     pub fn accounts(&self) -> accounts::Handle {
         self.components.accounts.clone()
+    }
+
+    /// The signing keys, for operators' commands.
+    pub fn signing_keys(&self) -> Arc<sessions::KeyRing> {
+        self.components.sessions.keys()
     }
 
     /// Says that it is not ready, stops accepting, finishes what was accepted, publishes what was committed, closes every connection.

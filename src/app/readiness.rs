@@ -51,6 +51,7 @@ impl Dependencies {
             ("passwords", passwords.map_err(|error| error.to_string())),
             ("process", holds(!self.stopping.is_cancelled(), "stopping")),
             ("revocations", holds(self.sessions.is_ready(), "not loaded yet")),
+            ("signing_keys", holds(self.sessions.has_keys(), "not loaded yet")),
         ]
     }
 }

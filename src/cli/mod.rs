@@ -6,6 +6,7 @@ mod run;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use clap::{Args, Parser, Subcommand};
@@ -64,6 +65,9 @@ enum Command {
     /// Manage administrators
     #[command(subcommand)]
     Admin(AdminCommand),
+    /// Manage the keys that sign access tokens
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Manage what was published
     #[command(subcommand)]
     Events(EventsCommand),
@@ -79,6 +83,32 @@ enum EventsCommand {
         #[arg(long)]
         since: DateTime<Utc>,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Make a new key of token.algorithm; the one before it verifies until its tokens have expired
+    Rotate {
+        /// How long the key is known before it begins to sign: nodes re-read within 10s, others cache keys for 5m
+        #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = overlap)]
+        overlap: Duration,
+    },
+    /// Print every key and what it does
+    List,
+    /// End a key that only verifies, one that leaked for example: what it signed is refused
+    Retire {
+        /// The key, as `keys list` names it
+        #[arg(allow_hyphen_values = true)]
+        kid: String,
+    },
+}
+
+/// The longest that a key may wait before it signs.
+const LONGEST_OVERLAP: Duration = Duration::from_hours(7 * 24);
+
+fn overlap(text: &str) -> Result<Duration, String> {
+    let overlap = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if overlap <= LONGEST_OVERLAP { Ok(overlap) } else { Err("at most 7d".to_owned()) }
 }
 
 #[derive(Debug, Subcommand)]
@@ -136,6 +166,12 @@ mod tests {
         assert_eq!(cli.config, Some(PathBuf::from("c.toml")));
         let Command::Dev { data_dir, listen } = cli.command else { panic!("not dev") };
         assert_eq!((data_dir, listen), (PathBuf::from(".civiclens"), "127.0.0.1:0".parse().ok()));
+        let rotate = |overlap| Cli::try_parse_from(["civiclens", "keys", "rotate", "--overlap", overlap]).is_ok();
+        assert!(rotate("0s") && rotate("7d") && !rotate("8d") && !rotate("soon"));
+        // A thumbprint may begin with a dash.
+        assert!(
+            Cli::try_parse_from(["civiclens", "keys", "retire", "-Prk_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"]).is_ok()
+        );
         assert!(Cli::try_parse_from(["civiclens", "worker", "sms"]).is_ok());
         assert!(Cli::try_parse_from(["civiclens", "worker", "pigeon"]).is_err());
     }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::admin::NewAdmin;
-use super::{AdminCommand, Cli, Command, ConfigCommand, EventsCommand, config};
+use super::{AdminCommand, Cli, Command, ConfigCommand, EventsCommand, KeysCommand, config};
 use crate::app;
 use crate::config::{Environment, Format, Log, Settings, load_from_process};
 use crate::telemetry::start_logs;
@@ -34,6 +34,14 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Events(EventsCommand::Replay { since }) => {
             let settings = some_settings(&["database."])?;
             block_on(app::replay_events(settings, since))
+        }
+        Command::Keys(command) => {
+            let settings = some_settings(&["database.", "token.", "secrets.sealing_key"])?;
+            match command {
+                KeysCommand::Rotate { overlap } => block_on(app::keys_rotate(settings, overlap)),
+                KeysCommand::List => block_on(app::keys_list(settings)),
+                KeysCommand::Retire { kid } => block_on(app::keys_retire(settings, &kid)),
+            }
         }
         Command::Admin(AdminCommand::Create(given)) => {
             let settings =

@@ -1,6 +1,7 @@
 //! `[token]`: access and refresh tokens.
 
 use civiclens_actors::domain::secret::Secret;
+use civiclens_actors::domain::token;
 use serde::{Deserialize, Serialize};
 
 use super::Checks;
@@ -15,6 +16,16 @@ pub enum Algorithm {
     EdDsa,
     /// With ECDSA on P-256; others verify with the published key.
     ES256,
+}
+
+impl From<Algorithm> for token::Algorithm {
+    fn from(configured: Algorithm) -> Self {
+        match configured {
+            Algorithm::HS256 => Self::Hs256,
+            Algorithm::EdDsa => Self::EdDsa,
+            Algorithm::ES256 => Self::Es256,
+        }
+    }
 }
 
 /// Access and refresh tokens.

@@ -20,6 +20,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod v1;
+mod well_known;
 
 pub use self::auth::Authenticated;
 pub use self::caller::Caller;

@@ -4,7 +4,7 @@ use actix_web::HttpResponse;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{operators, v1};
+use super::{operators, v1, well_known};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -20,6 +20,7 @@ use super::{operators, v1};
         v1::auth::logout::handle,
         v1::auth::password_strength::handle,
         v1::users::me::handle,
+        well_known::jwks::handle,
         operators::healthz::handle,
         operators::readyz::handle,
         operators::metrics::handle,

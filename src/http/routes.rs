@@ -6,7 +6,7 @@ use actix_web::{HttpResponse, Resource, Route, guard};
 use civiclens_actors::domain::code::Code;
 use utoipa_swagger_ui::{Config, SwaggerUi};
 
-use super::{ApiError, dev_inbox, openapi, operators, v1};
+use super::{ApiError, dev_inbox, openapi, operators, v1, well_known};
 
 /// Which part of the paths a listener answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,7 @@ pub(super) fn add(config: &mut ServiceConfig, surface: Surface, with_inbox: bool
             .service(writing("/api/v1/auth/password-strength", web::post().to(v1::auth::password_strength::handle)))
             .service(writing("/api/v1/auth/logout", web::post().to(v1::auth::logout::handle)))
             .service(reading("/api/v1/users/me", get().to(v1::users::me::handle)))
+            .service(reading("/.well-known/jwks.json", get().to(well_known::jwks::handle)))
             .service(reading("/api/v1/openapi.json", get().to(openapi::handle)).wrap(Compress::default()));
         if with_inbox {
             config

@@ -153,10 +153,15 @@ impl Entry {
 
     /// An entry about something done on the operator's command line.
     pub fn by_operator(action: Action, subject: UserId) -> Self {
+        Self { subject: Some(subject), ..Self::by_system(action) }
+    }
+
+    /// An entry about something that the program did, or an operator, and that concerns no user.
+    pub fn by_system(action: Action) -> Self {
         Self {
             action,
             actor: None,
-            subject: Some(subject),
+            subject: None,
             resource: None,
             ip: None,
             user_agent: None,

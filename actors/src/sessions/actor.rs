@@ -1,4 +1,5 @@
-//! The shell around the service: owns the loop that keeps the revocation view, and the one that writes uses in batches.
+//! The shell around the service: owns the loops that keep the revocation view and the signing keys, and the
+//! one that writes uses in batches.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,8 +31,10 @@ impl Actor for SessionsActor {
 
     fn started(&mut self, _: &mut Self::Context) {
         let (follower, keeper) = (Arc::clone(&self.service), Arc::clone(&self.service));
+        let keys = Arc::clone(self.service.keys());
         self.loops = vec![
             Loop::start("revocations", &self.crashed, |stop| async move { follower.follow_revocations(stop).await }),
+            Loop::start("signing_keys", &self.crashed, |stop| async move { keys.follow(stop).await }),
             Loop::start("sessions", &self.crashed, |stop| async move { keeper.look_after_sessions(stop).await }),
         ];
     }

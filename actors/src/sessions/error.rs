@@ -25,8 +25,8 @@ pub enum Error {
     /// The second factor that was to complete the login was spent before.
     #[error("the second factor was spent before")]
     FactorSpent,
-    /// The revocation view is not loaded yet.
-    #[error("the revocation view is not loaded yet")]
+    /// The revocation view or the signing keys are not loaded yet.
+    #[error("the revocation view or the signing keys are not loaded yet")]
     NotReady,
     /// The account is suspended.
     #[error("the account is suspended")]
@@ -48,7 +48,7 @@ pub enum Error {
     Overloaded(AskError),
     /// The token could not be signed.
     #[error(transparent)]
-    Token(#[from] TokenError),
+    Token(TokenError),
     /// No random bytes.
     #[error(transparent)]
     Entropy(#[from] Exhausted),
@@ -60,6 +60,16 @@ pub enum Error {
 impl From<AskError> for Error {
     fn from(error: AskError) -> Self {
         Self::Overloaded(error)
+    }
+}
+
+impl From<TokenError> for Error {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Invalid => Self::Unauthenticated,
+            TokenError::NotLoaded => Self::NotReady,
+            TokenError::NoKey | TokenError::Signing(_) => Self::Token(error),
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Sessions: opened for who proved themselves, refreshed by rotation, recognised on every request, refused everywhere once
 //! they ended.
 //!
-//! Owns: the revocation view, in memory, fed by NATS and re-read from PostgreSQL every `REREAD_EVERY`, so that a request
-//! is authenticated without asking anyone; and the uses of sessions, which are written in batches. Bound: `ADMITTED`
+//! Owns: the revocation view, in memory, fed by NATS and re-read from PostgreSQL every `REREAD_EVERY`, and the signing keys,
+//! re-read too, so that a request is authenticated without asking anyone; and the uses of sessions, which are written in batches. Bound: `ADMITTED`
 //! messages at once. When PostgreSQL is away no session opens, goes on or ends, and those already open are recognised. When
 //! NATS is away a revocation takes a re-read to arrive elsewhere. When Redis is away refreshing costs PostgreSQL more.
 //! May touch: the store, Redis, NATS.
@@ -12,6 +12,7 @@ mod actor;
 mod end;
 mod error;
 mod follow;
+mod keys;
 mod messages;
 mod open;
 mod refresh;
@@ -25,6 +26,7 @@ use actix::{Actor, Addr, ArbiterHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::Error;
+pub use self::keys::{KeyRing, KeyRingError, KeyRingParts, ListedKey, Rotated};
 pub use self::messages::{
     Ended, Entrant, OpenSession, Opened, Pending, RefreshSession, RevokeSessions, SignIn, Signup, Spend, Which,
 };
@@ -69,6 +71,21 @@ impl Handle {
     /// Whether the revocation view was read at least once: before that, nobody is let in.
     pub fn is_ready(&self) -> bool {
         self.service.is_ready()
+    }
+
+    /// Whether the signing keys were read at least once: before that, nobody is let in either.
+    pub fn has_keys(&self) -> bool {
+        self.service.keys().is_loaded()
+    }
+
+    /// The public keys with which others verify access tokens, as a JWK set (RFC 7517).
+    pub fn jwks(&self) -> Result<serde_json::Value, Error> {
+        self.service.keys().jwks()
+    }
+
+    /// The signing keys, for operators' commands.
+    pub fn keys(&self) -> Arc<KeyRing> {
+        Arc::clone(self.service.keys())
     }
 
     /// Refuses who proved themselves too long ago for a sensitive change.

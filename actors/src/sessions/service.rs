@@ -9,6 +9,7 @@ use redis::Script;
 
 use super::Error;
 use super::activity::Activity;
+use super::keys::KeyRing;
 use super::messages::{Ended, Opened};
 use super::revocations::Revocations;
 use crate::domain::clock::Clock;
@@ -77,7 +78,9 @@ pub struct Parts {
     /// Makes messages to those concerned.
     pub notices: Notices,
     /// Signs and verifies access tokens.
-    pub tokens: Tokens,
+    pub tokens: Arc<Tokens>,
+    /// Keeps the keys of the tokens.
+    pub keys: Arc<KeyRing>,
     /// Keys refresh tokens and recognises devices.
     pub hash_key: HashKey,
     /// Time.
@@ -125,7 +128,7 @@ impl Service {
     /// Says who holds this token, and notes that the session is used.
     pub(super) fn authenticate(&self, bearer: &str) -> Result<Principal, Error> {
         let now = self.parts.clock.now();
-        let principal = self.parts.tokens.verify(bearer, now).map_err(|_| Error::Unauthenticated)?;
+        let principal = self.parts.tokens.verify(bearer, now)?;
         match self.revocations.refuses(&principal) {
             Some(false) => {
                 self.activity.note(principal.session_id, now);
@@ -138,6 +141,10 @@ impl Service {
 
     pub(super) fn is_ready(&self) -> bool {
         self.revocations.is_loaded()
+    }
+
+    pub(super) fn keys(&self) -> &Arc<KeyRing> {
+        &self.parts.keys
     }
 
     /// Refuses who proved themselves too long ago for a sensitive change. The token may be older than the last proof.

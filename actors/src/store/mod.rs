@@ -9,6 +9,7 @@ mod error;
 pub mod outbox;
 mod pool;
 pub mod sessions;
+pub mod signing_keys;
 pub mod two_factors;
 mod unit_of_work;
 pub mod users;

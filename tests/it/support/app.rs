@@ -11,6 +11,7 @@ use civiclens::config::Settings;
 use civiclens_actors::domain::clock::{Clock, ManualClock, SystemClock};
 use civiclens_actors::domain::phone::Phone;
 use civiclens_actors::domain::secret::Secret;
+use civiclens_actors::sessions::KeyRing;
 use civiclens_actors::store::users::NewAdmin;
 use civiclens_nats::subjects::{StreamKind, Subjects};
 use futures::FutureExt;
@@ -147,6 +148,18 @@ impl TestApp {
     /// A second service on the same servers, database and prefixes.
     pub(crate) async fn replica(&self) -> Self {
         Self::start(self.settings.clone(), Arc::clone(&self.clock), self.twilio.clone()).await
+    }
+
+    /// A replica that is configured otherwise.
+    pub(crate) async fn replica_with(&self, configure: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.settings.clone();
+        configure(&mut settings);
+        Self::start(settings, Arc::clone(&self.clock), self.twilio.clone()).await
+    }
+
+    /// What `civiclens keys` does its work with.
+    pub(crate) fn signing_keys(&self) -> Arc<KeyRing> {
+        self.running.signing_keys()
     }
 
     pub(crate) async fn stop(self) {
