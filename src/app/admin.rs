@@ -8,7 +8,6 @@ use civiclens_actors::domain::clock::SystemClock;
 use civiclens_actors::domain::entropy::SystemEntropy;
 use civiclens_actors::domain::password::{self, Policy, Scheme};
 use civiclens_actors::domain::principal::UserId;
-use civiclens_actors::store::users;
 
 use crate::cli::NewAdmin;
 use crate::config::{PasswordPolicy, Settings};
@@ -44,7 +43,7 @@ pub(super) async fn create(
     let NewAdmin { phone, full_name, email, employee_id, password } = new;
     let scheme = Scheme::new(&hashing(settings));
     let hash = tokio::task::spawn_blocking(move || scheme.hash(&password, &SystemEntropy::default())).await??;
-    let new = users::NewAdmin {
+    let new = accounts::NewAdmin {
         phone: &phone,
         full_name: &full_name,
         email: &email,

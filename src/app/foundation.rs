@@ -12,11 +12,10 @@ use civiclens_actors::domain::keys::{HashKey, Sealer};
 use civiclens_actors::domain::password::Scheme;
 use civiclens_actors::domain::phone::Phone;
 use civiclens_actors::notifications::inbox::Inbox;
-use civiclens_actors::sessions::{KeyRing, KeyRingParts};
 use civiclens_actors::short_memory::{self, ShortMemory};
 use civiclens_actors::store::{self, Db};
 use civiclens_actors::supervision::Loop;
-use civiclens_actors::{otp, passwords, sessions};
+use civiclens_actors::{otp, passwords};
 use civiclens_nats::client::{self, ConnectOptions};
 use civiclens_nats::lag::consumer_lag;
 use civiclens_nats::publish::Publisher;
@@ -39,6 +38,8 @@ const ACQUIRE: Duration = Duration::from_secs(3);
 const TOPOLOGY_EVERY: Duration = Duration::from_mins(1);
 /// How soon after a failure.
 const TOPOLOGY_RETRY: Duration = Duration::from_millis(500);
+/// How long a code to reset a password lives: the contract's quarter of an hour.
+const RESET_LIFETIME: Duration = Duration::from_mins(15);
 /// How often gauges are measured.
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
 /// The connections of background work, which HTTP cannot starve: relay, listener, housekeeping, languages.
@@ -121,15 +122,16 @@ impl Foundation {
     }
 
     pub(super) fn otp_parts(&self) -> otp::Parts {
-        let Settings { otp, rate_limit, account, .. } = &*self.settings;
+        let Settings { otp, rate_limit, .. } = &*self.settings;
         let config = otp::Config {
             lifetime: otp.lifetime,
+            reset_lifetime: RESET_LIFETIME,
             max_guesses: otp.max_guesses,
-            max_account_guesses: account.max_login_attempts,
-            lockout: Duration::from_secs(u64::from(account.lockout_minutes) * 60),
             resend_after: otp.resend_after,
             per_phone: rate_limit.otp,
             per_address: rate_limit.otp_per_address,
+            resets_per_phone: rate_limit.password_reset,
+            resets_per_address: rate_limit.password_reset_per_address,
             allowed_countries: otp.allowed_countries.clone(),
             breaker: Rule { min_sent: otp.breaker_min_sent, min_entered_percent: otp.breaker_min_entered_percent },
             breaker_window: otp.breaker_window,
@@ -141,6 +143,7 @@ impl Foundation {
             publisher: self.publisher.clone(),
             subjects: self.subjects.clone(),
             db: self.db.clone(),
+            lockout: self.lockout(),
             hash_key: HashKey::new(&otp.secret),
             sealer: Arc::clone(&self.sealer),
             clock: Arc::clone(&self.clock),
@@ -157,33 +160,6 @@ impl Foundation {
             policy: password_policy(&self.settings),
             threads: password.threads.unwrap_or_else(spare),
             queue: password.queue,
-            entropy: Arc::clone(&self.entropy),
-        }
-    }
-
-    pub(super) fn sessions_parts(&self) -> sessions::Parts {
-        let token = &self.settings.token;
-        let tokens = keys::tokens(token);
-        let keys = KeyRing::new(KeyRingParts {
-            db: self.db.clone(),
-            sealer: Arc::clone(&self.sealer),
-            tokens: Arc::clone(&tokens),
-            clock: Arc::clone(&self.clock),
-            entropy: Arc::clone(&self.entropy),
-        });
-        sessions::Parts {
-            config: sessions::Config {
-                session_life: chrono::Duration::days(i64::from(token.refresh_expire_days)),
-                officer_session_life: chrono::Duration::hours(i64::from(token.admin_expire_hours)),
-            },
-            db: self.db.clone(),
-            memory: self.memory.clone(),
-            nats: self.nats.clone(),
-            subjects: self.subjects.clone(),
-            tokens,
-            keys: Arc::new(keys),
-            hash_key: HashKey::new(&token.secret),
-            clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         }
     }

@@ -8,6 +8,7 @@ mod foundation;
 mod keys;
 mod lifecycle;
 mod readiness;
+mod sign_in;
 mod worker;
 
 use std::net::TcpListener;
@@ -19,7 +20,7 @@ use anyhow::Context;
 use civiclens_actors::domain::clock::Clock;
 use civiclens_actors::domain::entropy;
 use civiclens_actors::outbox::Relay;
-use civiclens_actors::{accounts, audit, notifications, otp, outbox, passwords, sessions, sign_in};
+use civiclens_actors::{accounts, audit, notifications, otp, outbox, passwords, sessions};
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
@@ -62,6 +63,7 @@ struct Components {
     otp: otp::Handle,
     passwords: passwords::Handle,
     sessions: sessions::Handle,
+    sign_in: sign_in::SignIn,
     accounts: accounts::Handle,
     audit: audit::Handle,
     outbox: outbox::Handle,
@@ -90,18 +92,15 @@ impl Components {
         let clock = Arc::clone(&foundation.clock);
         let otp = otp::Handle::start(otp::Service::new(foundation.otp_parts()), &requests, crashed);
         let passwords = passwords::Handle::start(foundation.passwords_parts(), crashed);
-        let sessions = sessions::Handle::start(sessions::Service::new(foundation.sessions_parts()), &requests, crashed);
+        let sessions = sessions::Handle::start(sessions::Service::new(foundation.sessions_parts()?), &requests, crashed);
+        let sign_in = foundation.join_sign_in(&otp, &passwords, &sessions);
         let accounts = accounts::Handle::new(foundation.db.clone(), Arc::clone(&clock));
         let audit = audit::Handle::start(foundation.db.clone(), Arc::clone(&clock), &requests, crashed);
         let retention = chrono::Duration::from_std(foundation.settings.outbox.retention)?;
         let relay = Relay::new(foundation.background_db.clone(), foundation.publisher.clone(), clock, retention);
         let outbox = outbox::Handle::start(relay, &background, crashed);
         let workers = if workers { worker::start_all(foundation)? } else { Vec::new() };
-        Ok(Self { otp, passwords, sessions, accounts, audit, outbox, workers })
-    }
-
-    fn sign_in(&self) -> sign_in::Handle {
-        sign_in::Handle::new(self.otp.clone(), self.sessions.clone(), self.accounts.clone(), self.audit.clone())
+        Ok(Self { otp, passwords, sessions, sign_in, accounts, audit, outbox, workers })
     }
 
     /// Finishes in the order in which parts depend on each other.
@@ -131,10 +130,15 @@ fn start_http(foundation: &Foundation, components: &Components) -> anyhow::Resul
     let (clock, entropy) = (Arc::clone(&foundation.clock), Arc::clone(&foundation.entropy));
     let state = ApiState {
         otp: components.otp.clone(),
-        sign_in: components.sign_in(),
+        sign_in: components.sign_in.sign_in.clone(),
+        two_factor: components.sign_in.two_factor.clone(),
+        credentials: components.sign_in.credentials.clone(),
+        administration: components.sign_in.administration.clone(),
         passwords: components.passwords.clone(),
         sessions: components.sessions.clone(),
         accounts: components.accounts.clone(),
+        audit: components.audit.clone(),
+        browser: http::Browser::new(&settings, Arc::clone(&entropy)),
         readiness: Arc::new(readiness::Dependencies::new(foundation, components)),
         inbox: foundation.inbox().map(|inbox| Arc::new(readiness::DevInbox(inbox)) as Arc<dyn http::InboxView>),
         metrics: start_metrics()?,

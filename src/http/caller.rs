@@ -24,15 +24,21 @@ impl FromRequest for Caller {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        let Some(context) = request.extensions().get::<RequestContext>().cloned() else {
-            return ready(Err(ApiError::new(Code::Internal)));
-        };
+        ready(Self::of(request))
+    }
+}
+
+impl Caller {
+    /// Reads who is at the other end.
+    pub(super) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let context = request.extensions().get::<RequestContext>().cloned();
+        let context = context.ok_or_else(|| ApiError::new(Code::Internal))?;
         let text = |name: HeaderName| request.headers().get(name)?.to_str().ok();
-        ready(Ok(Self(Client {
+        Ok(Self(Client {
             ip: context.ip,
             user_agent: text(USER_AGENT).map(|agent| agent.chars().take(USER_AGENT_CHARS).collect()),
             request_id: Some(context.id.as_ref().to_owned()),
             language: text(ACCEPT_LANGUAGE).and_then(Language::from_accept_language),
-        })))
+        }))
     }
 }

@@ -61,6 +61,17 @@ impl ApiError {
         Self::invalid(field, error.code(), error.to_string())
     }
 
+    /// A 422 about fields.
+    pub fn fields(fields: Vec<FieldError>) -> Self {
+        Self { fields, ..Self::with_detail(Code::Invalid, "A value in the request is not acceptable.") }
+    }
+
+    /// A 500 whose cause is logged here.
+    pub fn internal(error: &dyn std::error::Error) -> Self {
+        tracing::error!(cause = %Causes(error), "a request failed inside");
+        Self::new(Code::Internal)
+    }
+
     /// Adds what is left of a limit.
     pub fn budget(self, budget: Option<Budget>) -> Self {
         Self { budget, ..self }

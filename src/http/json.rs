@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
 use actix_web::web::{BytesMut, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use civiclens_actors::domain::code::Code;
@@ -33,6 +33,25 @@ impl<T: DeserializeOwned + 'static> FromRequest for ValidJson<T> {
             let body = read(payload, limit).await?;
             parse(&body).map(Self)
         })
+    }
+}
+
+/// A body like [`ValidJson`]'s, or none at all.
+#[derive(Debug)]
+pub struct OptionalJson<T>(pub Option<T>);
+
+impl<T: DeserializeOwned + 'static> FromRequest for OptionalJson<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let length = request.headers().get(CONTENT_LENGTH).map(actix_web::http::header::HeaderValue::as_bytes);
+        let nothing = length.is_none_or(|length| length == b"0") && !request.headers().contains_key(TRANSFER_ENCODING);
+        if nothing {
+            return Box::pin(async { Ok(Self(None)) });
+        }
+        let body = ValidJson::<T>::from_request(request, payload);
+        Box::pin(async move { Ok(Self(Some(body.await?.0))) })
     }
 }
 

@@ -3,6 +3,7 @@
 //! One endpoint a file, its path the URL. What every request goes through is in `middleware`.
 
 mod auth;
+mod browser;
 mod caller;
 mod client_address;
 mod dev_inbox;
@@ -11,6 +12,7 @@ mod json;
 mod middleware;
 mod openapi;
 mod operators;
+mod page;
 mod problem;
 mod request_context;
 mod routes;
@@ -22,10 +24,11 @@ mod tests;
 mod v1;
 mod well_known;
 
-pub use self::auth::Authenticated;
+pub use self::auth::{Administrator, Authenticated};
+pub use self::browser::Browser;
 pub use self::caller::Caller;
 pub use self::error::ApiError;
-pub use self::json::ValidJson;
+pub use self::json::{OptionalJson, ValidJson};
 pub use self::openapi::openapi;
 pub use self::routes::Surface;
 pub use self::server::run;

@@ -80,6 +80,11 @@ pub(super) fn response(error: &ApiError, request_id: Option<&str>) -> HttpRespon
     if let Some(seconds) = retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
+    if error.code == Code::StepUpRequired {
+        // RFC 9470: the token is good, the proof behind it is too old.
+        let challenge = "Bearer error=\"insufficient_user_authentication\"";
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
+    }
     if error.code == Code::Unauthenticated {
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
@@ -106,9 +111,22 @@ pub(super) fn put_budget(response: &mut HttpResponse, budget: Budget) {
 
 /// What to say where something below the endpoints answered `status` in a form of its own.
 pub(super) fn from_status(status: StatusCode) -> ApiError {
-    let known = |code: &&Code| code.status() == status.as_u16() && !matches!(code, Code::OtpInvalid);
-    let fallback = if status.is_server_error() { Code::Internal } else { Code::MalformedRequest };
-    ApiError::new(Code::ALL.iter().find(known).copied().unwrap_or(fallback))
+    let plain = match status.as_u16() {
+        401 => Code::Unauthenticated,
+        403 => Code::Forbidden,
+        404 => Code::NotFound,
+        405 => Code::MethodNotAllowed,
+        408 => Code::RequestTimeout,
+        409 => Code::Conflict,
+        413 => Code::PayloadTooLarge,
+        415 => Code::UnsupportedMediaType,
+        422 => Code::Invalid,
+        429 => Code::RateLimited,
+        503 => Code::DependencyUnavailable,
+        500.. => Code::Internal,
+        _ => Code::MalformedRequest,
+    };
+    ApiError::new(plain)
 }
 
 /// Whole seconds, rounded up: who waits that long has waited long enough.

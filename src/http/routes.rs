@@ -37,7 +37,8 @@ pub(super) fn add(config: &mut ServiceConfig, surface: Surface, with_inbox: bool
             .service(writing("/api/v1/auth/request-otp", web::post().to(v1::auth::request_otp::handle)))
             .service(writing("/api/v1/auth/verify-otp", web::post().to(v1::auth::verify_otp::handle)))
             .service(writing("/api/v1/auth/password-strength", web::post().to(v1::auth::password_strength::handle)))
-            .service(writing("/api/v1/auth/logout", web::post().to(v1::auth::logout::handle)))
+            .configure(add_sign_in)
+            .configure(add_sessions)
             .service(reading("/api/v1/users/me", get().to(v1::users::me::handle)))
             .service(reading("/.well-known/jwks.json", get().to(well_known::jwks::handle)))
             .service(reading("/api/v1/openapi.json", get().to(openapi::handle)).wrap(Compress::default()));
@@ -64,6 +65,48 @@ pub(super) fn add(config: &mut ServiceConfig, surface: Surface, with_inbox: bool
     config.default_service(web::to(not_found));
 }
 
+/// What proves who somebody is.
+fn add_sign_in(config: &mut ServiceConfig) {
+    use v1::auth;
+    let post = web::post;
+    config
+        .service(writing("/api/v1/auth/signup", post().to(auth::signup::handle)))
+        .service(writing("/api/v1/auth/verify-phone", post().to(auth::verify_phone::handle)))
+        .service(writing("/api/v1/auth/login", post().to(auth::login::handle)))
+        .service(writing("/api/v1/auth/forgot-password", post().to(auth::forgot_password::handle)))
+        .service(writing("/api/v1/auth/request-password-reset", post().to(auth::forgot_password::handle)))
+        .service(writing("/api/v1/auth/reset-password", post().to(auth::reset_password::handle)))
+        .service(writing("/api/v1/auth/change-password", post().to(auth::change_password::handle)))
+        .service(writing("/api/v1/auth/verify-password", post().to(auth::verify_password::handle)))
+        .service(writing("/api/v1/auth/enable-2fa", post().to(auth::enable_2fa::handle)))
+        .service(writing("/api/v1/auth/verify-2fa", post().to(auth::verify_2fa::handle)))
+        .service(writing("/api/v1/auth/send-2fa-sms", post().to(auth::send_2fa_sms::handle)))
+        .service(writing("/api/v1/auth/disable-2fa", post().to(auth::disable_2fa::handle)))
+        .service(writing("/api/v1/auth/backup-codes", post().to(auth::backup_codes::handle)))
+        .service(writing("/api/v1/auth/create-officer", post().to(auth::create_officer::handle)))
+        .service(writing("/api/v1/admin/users/{id}/unlock", post().to(v1::admin::users::unlock::handle)));
+}
+
+/// What goes on with sessions and ends them.
+fn add_sessions(config: &mut ServiceConfig) {
+    use v1::auth;
+    let post = web::post;
+    config
+        .service(writing("/api/v1/auth/refresh-token", post().to(auth::refresh_token::handle)))
+        .service(writing("/api/v1/auth/refresh", post().to(auth::refresh_token::handle)))
+        .service(reading("/api/v1/auth/csrf", get().to(auth::csrf::handle)))
+        .service(writing("/api/v1/auth/logout", post().to(auth::logout::handle)))
+        .service(writing("/api/v1/auth/logout-all", post().to(auth::logout_all::handle)))
+        .service(writing("/api/v1/auth/logout-others", post().to(auth::logout_others::handle)))
+        .service(reading("/api/v1/auth/sessions", get().to(auth::sessions::list::handle)))
+        .service(reading("/api/v1/auth/sessions/history", get().to(auth::sessions::history::handle)))
+        .service(deleting("/api/v1/auth/sessions/{id}", web::delete().to(auth::sessions::end::handle)))
+        .service(writing(
+            "/api/v1/admin/users/{id}/revoke-sessions",
+            post().to(v1::admin::users::revoke_sessions::handle),
+        ));
+}
+
 /// A route for GET, and for HEAD as HTTP demands.
 fn get() -> Route {
     web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
@@ -75,6 +118,10 @@ fn reading(path: &str, route: Route) -> Resource {
 
 fn writing(path: &str, route: Route) -> Resource {
     web::resource(path).route(route).default_service(web::to(async || method_not_allowed("POST")))
+}
+
+fn deleting(path: &str, route: Route) -> Resource {
+    web::resource(path).route(route).default_service(web::to(async || method_not_allowed("DELETE")))
 }
 
 fn method_not_allowed(allow: &'static str) -> Result<HttpResponse, ApiError> {

@@ -11,6 +11,7 @@ use actix_web::middleware::{Condition, from_fn};
 use actix_web::web::Data;
 use actix_web::{App, HttpServer};
 
+use super::browser::{CSRF_HEADER, PORTAL_HEADER};
 use super::middleware::observe;
 use super::{ApiState, Surface, routes};
 
@@ -54,6 +55,10 @@ fn cors(origins: &[String]) -> Cors {
         .allowed_methods([Method::GET, Method::POST, Method::PUT, Method::PATCH, Method::DELETE])
         .allowed_headers([AUTHORIZATION, CONTENT_TYPE, ACCEPT_LANGUAGE])
         .allowed_header("X-Request-Id")
+        .allowed_header(CSRF_HEADER)
+        .allowed_header(PORTAL_HEADER)
+        // Only the configured origins are ever answered, so their pages may use the session in cookies.
+        .supports_credentials()
         .expose_headers(["X-Request-Id", "Retry-After", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset"])
         .max_age(3600);
     origins.iter().fold(base, |cors, origin| cors.allowed_origin(origin))

@@ -4,8 +4,11 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use civiclens_actors::{accounts, otp, passwords, sessions, sign_in};
+use civiclens_actors::{
+    accounts, administration, audit, credentials, otp, passwords, sessions, sign_in, two_factor,
+};
 
+use super::Browser;
 use crate::config::Settings;
 use crate::telemetry::Metrics;
 
@@ -38,8 +41,18 @@ pub struct ApiState {
     pub passwords: passwords::Handle,
     /// Knows the sessions.
     pub sessions: sessions::Handle,
+    /// Sets up and turns off second factors.
+    pub two_factor: two_factor::Handle,
+    /// Changes and resets passwords.
+    pub credentials: credentials::Handle,
+    /// Does what administrators do to other accounts.
+    pub administration: administration::Handle,
     /// Knows the users.
     pub accounts: accounts::Handle,
+    /// Records who was refused what.
+    pub audit: audit::Handle,
+    /// Keeps sessions in browsers.
+    pub browser: Browser,
     /// Knows whether the process can do its work.
     pub readiness: Arc<dyn Readiness>,
     /// The development inbox; `None` outside a development environment.

@@ -1,4 +1,5 @@
 //! `/api/v1`.
 
+pub(super) mod admin;
 pub(super) mod auth;
 pub(super) mod users;

@@ -12,7 +12,7 @@ use civiclens_actors::domain::clock::{Clock, ManualClock, SystemClock};
 use civiclens_actors::domain::phone::Phone;
 use civiclens_actors::domain::secret::Secret;
 use civiclens_actors::sessions::KeyRing;
-use civiclens_actors::store::users::NewAdmin;
+use civiclens_actors::accounts::NewAdmin;
 use civiclens_nats::subjects::{StreamKind, Subjects};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;

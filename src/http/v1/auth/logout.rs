@@ -1,30 +1,26 @@
 //! `POST /api/v1/auth/logout`.
 
-use actix_web::web::{Data, Json};
-use serde::Serialize;
-use utoipa::ToSchema;
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 
+use super::answers::{Answering, Message};
 use crate::http::problem::Problem;
 use crate::http::{ApiError, ApiState, Authenticated, Caller};
-
-/// The session is over.
-#[derive(Serialize, ToSchema)]
-pub(in crate::http) struct LoggedOut {
-    /// A sentence for a person.
-    message: &'static str,
-}
 
 /// Ends the session of the token. Its tokens stop working everywhere at once.
 #[utoipa::path(post, path = "/api/v1/auth/logout", operation_id = "logout", tag = "auth",
                security(("bearer" = [])),
-               responses((status = 200, body = LoggedOut),
+               responses((status = 200, body = Message),
                          (status = 401, body = Problem, content_type = "application/problem+json"),
+                         (status = 403, body = Problem, content_type = "application/problem+json"),
                          (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn handle(
     state: Data<ApiState>,
+    request: HttpRequest,
     authenticated: Authenticated,
     caller: Caller,
-) -> Result<Json<LoggedOut>, ApiError> {
-    state.sessions.logout(&authenticated.0, caller.0).await?;
-    Ok(Json(LoggedOut { message: "You are signed out." }))
+) -> Result<HttpResponse, ApiError> {
+    state.sessions.logout(&authenticated.principal, caller.0).await?;
+    let by_cookie = authenticated.by_cookie;
+    Ok(Answering { by_cookie, ..Answering::new(&state, &request) }.signed_out("You are signed out."))
 }

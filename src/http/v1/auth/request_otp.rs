@@ -2,6 +2,7 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
+use civiclens_actors::domain::otp::Purpose;
 use civiclens_actors::domain::phone::Phone;
 use civiclens_actors::otp;
 use serde::{Deserialize, Serialize};
@@ -64,7 +65,7 @@ pub(in crate::http) async fn handle(
     body: ValidJson<RequestOtp>,
 ) -> Result<HttpResponse, ApiError> {
     let phone = Phone::parse(&body.0.phone).map_err(|error| ApiError::phone("phone", error))?;
-    let requested = state.otp.request(phone, caller.0).await.map_err(|error| {
+    let requested = state.otp.request(phone, Purpose::Login, caller.0).await.map_err(|error| {
         let budget = error.budget();
         ApiError::from(error).budget(budget)
     })?;

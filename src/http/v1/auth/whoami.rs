@@ -44,7 +44,7 @@ fn seconds<S: Serializer>(time: &DateTime<Utc>, serializer: S) -> Result<S::Ok, 
                          (status = 401, body = Problem, content_type = "application/problem+json"),
                          (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn handle(authenticated: Authenticated) -> HttpResponse {
-    let principal = authenticated.0;
+    let principal = authenticated.principal;
     let role = principal.role.as_str();
     let (user_id, session_id) = (principal.user_id.get(), principal.session_id.get());
     let mut response = HttpResponse::Ok().json(WhoAmI {

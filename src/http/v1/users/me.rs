@@ -93,6 +93,6 @@ impl From<accounts::User> for Me {
                          (status = 401, body = Problem, content_type = "application/problem+json"),
                          (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn handle(state: Data<ApiState>, authenticated: Authenticated) -> Result<Json<Me>, ApiError> {
-    let user = state.accounts.me(authenticated.0.user_id).await?;
+    let user = state.accounts.me(authenticated.principal.user_id).await?;
     Ok(Json(user.into()))
 }

@@ -1,0 +1,61 @@
+//! The device that signs in: as the client describes it, or as its browser's cookie names it.
+
+use actix_web::HttpRequest;
+use civiclens_actors::domain::client::Device;
+use civiclens_actors::domain::device_cookie;
+use civiclens_actors::domain::entropy::Exhausted;
+use civiclens_actors::domain::secret::Secret;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::{Browser, Kind, wants_cookies};
+
+/// A device: its id, or its id and name.
+#[derive(Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(in crate::http) enum DeviceBody {
+    /// The client's own id for the device.
+    Id(String),
+    /// Id and name.
+    Described {
+        /// The client's own id for the device: hard to guess, and the same each time.
+        id: Option<String>,
+        /// A name a person would recognise.
+        name: Option<String>,
+    },
+}
+
+impl From<DeviceBody> for Device {
+    fn from(body: DeviceBody) -> Self {
+        let (id, name) = match body {
+            DeviceBody::Id(id) => (Some(id), None),
+            DeviceBody::Described { id, name } => (id, name),
+        };
+        Self { id: id.filter(|id| !id.trim().is_empty()), name }
+    }
+}
+
+impl Browser {
+    /// The device that signs in, and the value of the cookie that will name it if it is a browser that has none.
+    pub(in crate::http) fn device(
+        &self,
+        request: &HttpRequest,
+        body: Option<DeviceBody>,
+    ) -> Result<(Option<Device>, Option<Secret>), Exhausted> {
+        let given = body.map(Device::from);
+        if given.as_ref().is_some_and(|device| device.id.is_some()) {
+            return Ok((given, None));
+        }
+        let name = given.and_then(|device| device.name);
+        let named = |id| Device { id: Some(id), name: name.clone() };
+        let cookie = self.cookie(request, Kind::Device);
+        if let Some(id) = cookie.and_then(|cookie| device_cookie::verify(&self.key, cookie.value())) {
+            return Ok((Some(named(id)), None));
+        }
+        if wants_cookies(request) {
+            let issued = device_cookie::issue(&self.key, &*self.entropy)?;
+            return Ok((Some(named(issued.id)), Some(issued.value)));
+        }
+        Ok((name.map(|name| Device { id: None, name: Some(name) }), None))
+    }
+}

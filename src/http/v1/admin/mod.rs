@@ -1,0 +1,3 @@
+//! `/api/v1/admin`: for administrators.
+
+pub(in crate::http) mod users;

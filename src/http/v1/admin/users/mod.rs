@@ -1,0 +1,4 @@
+//! `/api/v1/admin/users`.
+
+pub(in crate::http) mod revoke_sessions;
+pub(in crate::http) mod unlock;

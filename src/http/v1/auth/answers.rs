@@ -1,0 +1,202 @@
+//! What the endpoints of signing in answer alike.
+
+use actix_web::{HttpRequest, HttpResponse};
+use civiclens_actors::domain::backup_code::BackupCode;
+use civiclens_actors::domain::client::Device;
+use civiclens_actors::domain::secret::Secret;
+use civiclens_actors::sessions::Opened;
+use civiclens_actors::sign_in::{self, Outcome, SecondStep, SignedIn};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::http::browser::{DeviceBody, wants_cookies};
+use crate::http::problem::{put_budget, whole_seconds};
+use crate::http::{ApiError, ApiState};
+
+/// A sentence for a person.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Message {
+    /// The sentence.
+    pub(super) message: &'static str,
+}
+
+/// A session, or what is still missing to one.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it documents what is answered; each form is written by itself")]
+pub(in crate::http) enum SignInAnswer {
+    /// The session is open.
+    Token(Token),
+    /// A second step is needed.
+    SecondStep(SecondStepAnswer),
+    /// A second factor must be set up first.
+    Enrolment(EnrolmentAnswer),
+}
+
+/// An open session, called a token by the clients.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct Token {
+    /// Opens the API. Left out where it went into a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token: Option<String>,
+    /// Always `bearer`.
+    #[schema(example = "bearer")]
+    token_type: &'static str,
+    /// Seconds until the access token expires.
+    expires_in: u64,
+    /// Buys the next access token. Left out where it went into a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refresh_token: Option<String>,
+    /// The user.
+    user_id: i64,
+    /// Their role.
+    #[schema(example = "citizen")]
+    role: &'static str,
+    /// The session.
+    session_id: i64,
+    /// How much of their profile is there.
+    #[schema(example = "minimal")]
+    profile_completion: &'static str,
+    /// Whether this made the account.
+    is_new_user: bool,
+    /// What to send in `X-CSRF-Token`; with cookies only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    csrf_token: Option<String>,
+    /// Ten codes, each good once instead of the second factor; only where one was set up on the way in. Shown this once.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    backup_codes: Vec<String>,
+}
+
+/// A step was passed and another is needed.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SecondStep)]
+pub(in crate::http) struct SecondStepAnswer {
+    /// Always `true`.
+    mfa_required: bool,
+    /// Proves the steps so far; opens nothing else.
+    mfa_token: String,
+    /// What the next step may be: `password`, `totp`, `sms`, `backup_code`.
+    methods: Vec<&'static str>,
+    /// Seconds until the token expires.
+    expires_in: u64,
+}
+
+/// The role needs a second factor, and there is none: set one up with the token.
+#[derive(Serialize, ToSchema)]
+#[schema(as = EnrolmentRequired)]
+pub(in crate::http) struct EnrolmentAnswer {
+    /// Always `true`.
+    enrolment_required: bool,
+    /// Opens `enable-2fa` and `verify-2fa`, and nothing else.
+    mfa_token: String,
+    /// What may be set up.
+    methods: Vec<&'static str>,
+    /// Seconds until the token expires.
+    expires_in: u64,
+}
+
+/// How somebody is answered who signs in.
+pub(super) struct Answering<'a> {
+    pub(super) state: &'a ApiState,
+    pub(super) request: &'a HttpRequest,
+    /// Whether the session lived in cookies before.
+    pub(super) by_cookie: bool,
+}
+
+impl<'a> Answering<'a> {
+    pub(super) fn new(state: &'a ApiState, request: &'a HttpRequest) -> Self {
+        Self { state, request, by_cookie: false }
+    }
+
+    /// The same for what may put tokens into cookies: then it must come from a page that may have them.
+    pub(super) fn to_page(state: &'a ApiState, request: &'a HttpRequest) -> Result<Self, ApiError> {
+        if wants_cookies(request) {
+            state.browser.check_origin(request)?;
+        }
+        Ok(Self::new(state, request))
+    }
+
+    /// The device that signs in, and the cookie that will name it if it is a browser that has none.
+    pub(super) fn device(&self, body: Option<DeviceBody>) -> Result<(Option<Device>, Option<Secret>), ApiError> {
+        self.state.browser.device(self.request, body).map_err(|error| ApiError::internal(&error))
+    }
+
+    /// Turns a failed sign-in into an answer that tells what is left of the limit.
+    pub(super) fn refuse(&self) -> impl FnOnce(sign_in::Error) -> ApiError + use<> {
+        |error| {
+            let budget = error.budget();
+            ApiError::from(error).budget(budget)
+        }
+    }
+
+    /// Answers how a sign-in went on, and names a browser that has no name yet.
+    pub(super) fn signed_in(&self, signed_in: SignedIn, device: Option<&Secret>) -> Result<HttpResponse, ApiError> {
+        let SignedIn { outcome, budget, backup_codes } = signed_in;
+        let mut response = match outcome {
+            Outcome::Session(opened) => self.token(&opened, backup_codes)?,
+            Outcome::SecondStep(SecondStep { mfa_token, methods, expires_in }) => {
+                HttpResponse::Ok().json(SecondStepAnswer {
+                    mfa_required: true,
+                    mfa_token: mfa_token.expose().to_owned(),
+                    methods,
+                    expires_in: whole_seconds(expires_in),
+                })
+            }
+            Outcome::Enrolment(SecondStep { mfa_token, methods, expires_in }) => {
+                HttpResponse::Ok().json(EnrolmentAnswer {
+                    enrolment_required: true,
+                    mfa_token: mfa_token.expose().to_owned(),
+                    methods,
+                    expires_in: whole_seconds(expires_in),
+                })
+            }
+        };
+        if let Some(device) = device {
+            self.state.browser.keep_device(&mut response, device);
+        }
+        if let Some(budget) = budget {
+            put_budget(&mut response, budget);
+        }
+        Ok(response)
+    }
+
+    /// Answers the tokens of a session: in the body, or in cookies where those were asked for.
+    pub(super) fn token(&self, opened: &Opened, backup_codes: Vec<BackupCode>) -> Result<HttpResponse, ApiError> {
+        let in_cookies = self.by_cookie || wants_cookies(self.request);
+        let browser = &self.state.browser;
+        let csrf = in_cookies.then(|| browser.csrf_token(opened.session_id)).transpose();
+        let csrf = csrf.map_err(|error| ApiError::internal(&error))?;
+        let in_body = |token: &Secret| (!in_cookies).then(|| token.expose().to_owned());
+        let mut response = HttpResponse::Ok().json(Token {
+            access_token: in_body(&opened.access_token),
+            token_type: "bearer",
+            expires_in: whole_seconds(opened.expires_in),
+            refresh_token: in_body(&opened.refresh_token),
+            user_id: opened.user_id.get(),
+            role: opened.role.as_str(),
+            session_id: opened.session_id.get(),
+            profile_completion: opened.profile_completion.as_str(),
+            is_new_user: opened.is_new_user,
+            csrf_token: csrf.as_ref().map(|csrf| csrf.expose().to_owned()),
+            backup_codes: shown(&backup_codes),
+        });
+        if let Some(csrf) = csrf {
+            browser.keep(&mut response, opened, &csrf);
+        }
+        Ok(response)
+    }
+
+    /// Answers a sentence, and takes the cookies of an ended session away.
+    pub(super) fn signed_out(&self, message: &'static str) -> HttpResponse {
+        let mut response = HttpResponse::Ok().json(Message { message });
+        if self.by_cookie {
+            self.state.browser.forget(&mut response);
+        }
+        response
+    }
+}
+
+/// Backup codes as people read them.
+pub(super) fn shown(codes: &[BackupCode]) -> Vec<String> {
+    codes.iter().map(BackupCode::expose).collect()
+}

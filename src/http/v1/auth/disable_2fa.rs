@@ -1,0 +1,49 @@
+//! `POST /api/v1/auth/disable-2fa`.
+
+use actix_web::web::{Data, Json};
+use civiclens_actors::domain::secret::Secret;
+use civiclens_actors::two_factor::Leave;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answers::Message;
+use crate::http::problem::Problem;
+use crate::http::{ApiError, ApiState, Authenticated, Caller, ValidJson};
+
+/// A password, or a code.
+#[derive(Deserialize, ToSchema)]
+pub(in crate::http) struct DisableTwoFactor {
+    /// The password.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password)]
+    password: Option<Secret>,
+    /// A code of the second factor, or a backup code.
+    #[serde(default)]
+    code: Option<String>,
+}
+
+/// Turns the second factor off, and ends the other sessions. Answers `403 two_factor_enforced` for roles that must have one.
+#[utoipa::path(post, path = "/api/v1/auth/disable-2fa", operation_id = "disable_2fa", tag = "auth",
+               security(("bearer" = [])), request_body = DisableTwoFactor,
+               responses((status = 200, body = Message),
+                         (status = 400, body = Problem, content_type = "application/problem+json"),
+                         (status = 401, body = Problem, content_type = "application/problem+json"),
+                         (status = 403, body = Problem, content_type = "application/problem+json"),
+                         (status = 409, body = Problem, content_type = "application/problem+json"),
+                         (status = 422, body = Problem, content_type = "application/problem+json"),
+                         (status = 429, body = Problem, content_type = "application/problem+json"),
+                         (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn handle(
+    state: Data<ApiState>,
+    authenticated: Authenticated,
+    caller: Caller,
+    body: ValidJson<DisableTwoFactor>,
+) -> Result<Json<Message>, ApiError> {
+    let leave = match (body.0.password, body.0.code) {
+        (Some(password), None) => Leave::Password(password),
+        (None, Some(code)) => Leave::Code(code),
+        _ => return Err(ApiError::invalid("password", "one_of", "Give the password or a code, and not both.")),
+    };
+    state.two_factor.disable(&authenticated.principal, leave, &caller.0).await?;
+    Ok(Json(Message { message: "The second factor is turned off." }))
+}

@@ -1,0 +1,62 @@
+//! `POST /api/v1/auth/refresh-token`, also `/auth/refresh`.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use civiclens_actors::domain::code::Code;
+use civiclens_actors::domain::refresh;
+use civiclens_actors::domain::secret::Secret;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answers::{Answering, Token};
+use crate::http::browser::Kind;
+use crate::http::problem::Problem;
+use crate::http::{ApiError, ApiState, Caller, OptionalJson};
+
+/// A refresh token.
+#[derive(Deserialize, ToSchema)]
+pub(in crate::http) struct RefreshToken {
+    /// The token.
+    #[schema(value_type = String)]
+    refresh_token: Secret,
+}
+
+/// Exchanges a refresh token for the next one and an access token.
+///
+/// Using a token again gives the same successor as long as that is unused; after that it ends the session. A browser
+/// sends no body: its cookie is used, with the CSRF token in `X-CSRF-Token`.
+#[utoipa::path(post, path = "/api/v1/auth/refresh-token", operation_id = "refresh_token", tag = "auth",
+               request_body = Option<RefreshToken>,
+               responses((status = 200, body = Token),
+                         (status = 400, body = Problem, content_type = "application/problem+json"),
+                         (status = 401, body = Problem, content_type = "application/problem+json"),
+                         (status = 403, body = Problem, content_type = "application/problem+json"),
+                         (status = 422, body = Problem, content_type = "application/problem+json"),
+                         (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn handle(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    caller: Caller,
+    body: OptionalJson<RefreshToken>,
+) -> Result<HttpResponse, ApiError> {
+    let mut answering = Answering::to_page(&state, &request)?;
+    let token = match body.0 {
+        Some(RefreshToken { refresh_token }) => refresh_token,
+        None => {
+            answering.by_cookie = true;
+            from_cookie(&state, &request)?
+        }
+    };
+    let opened = state.sessions.refresh(token.expose(), caller.0).await?;
+    answering.token(&opened, Vec::new())
+}
+
+/// The token of a browser, which must prove that the page meant it.
+fn from_cookie(state: &ApiState, request: &HttpRequest) -> Result<Secret, ApiError> {
+    let cookie = state.browser.cookie(request, Kind::Refresh).ok_or_else(|| {
+        ApiError::with_detail(Code::RefreshTokenInvalid, "This needs a refresh token, in the body or in a cookie.")
+    })?;
+    let presented = refresh::parse(cookie.value()).ok_or_else(|| ApiError::new(Code::RefreshTokenInvalid))?;
+    state.browser.guard(request, presented.session_id())?;
+    Ok(Secret::from(cookie.value()))
+}

@@ -1,0 +1,46 @@
+//! `POST /api/v1/auth/reset-password`.
+
+use actix_web::web::{Data, Json};
+use civiclens_actors::domain::secret::Secret;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::answers::Message;
+use super::verify_otp::phone;
+use crate::http::problem::Problem;
+use crate::http::{ApiError, ApiState, Caller, ValidJson};
+
+/// What the message brought, and the new password.
+#[derive(Deserialize, ToSchema)]
+pub(in crate::http) struct ResetPassword {
+    /// The phone, with a code that went there.
+    #[serde(default)]
+    #[schema(example = "+919876543210", max_length = 32)]
+    phone: Option<String>,
+    /// The code, or the token of the link.
+    #[schema(value_type = String, example = "123456")]
+    reset_token: Secret,
+    /// The new password.
+    #[schema(value_type = String, format = Password, max_length = 128)]
+    new_password: Secret,
+}
+
+/// Sets a new password and ends every session of the user. None is opened: sign in with it.
+#[utoipa::path(post, path = "/api/v1/auth/reset-password", operation_id = "reset_password", tag = "auth",
+               request_body = ResetPassword,
+               responses((status = 200, body = Message),
+                         (status = 400, body = Problem, content_type = "application/problem+json"),
+                         (status = 401, body = Problem, content_type = "application/problem+json"),
+                         (status = 422, body = Problem, content_type = "application/problem+json"),
+                         (status = 429, body = Problem, content_type = "application/problem+json"),
+                         (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn handle(
+    state: Data<ApiState>,
+    caller: Caller,
+    body: ValidJson<ResetPassword>,
+) -> Result<Json<Message>, ApiError> {
+    let ResetPassword { phone: number, reset_token, new_password } = body.0;
+    let phone = number.as_deref().map(phone).transpose()?;
+    state.credentials.reset(phone, reset_token, new_password, &caller.0).await?;
+    Ok(Json(Message { message: "The password is set. Sign in with it." }))
+}

@@ -1,0 +1,78 @@
+//! `POST /api/v1/auth/verify-2fa`.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use civiclens_actors::domain::secret::Secret;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::answers::{Answering, SignInAnswer, shown};
+use crate::http::problem::Problem;
+use crate::http::{ApiError, ApiState, Authenticated, Caller, ValidJson};
+
+/// A code of the second factor.
+#[derive(Deserialize, ToSchema)]
+pub(in crate::http) struct VerifyTwoFactor {
+    /// The code; the password where that is the step that was asked for.
+    #[schema(value_type = String, example = "123456")]
+    code: Secret,
+    /// The token of the login that this goes on with. Without it, an access token, and the code confirms a new second factor.
+    #[serde(default)]
+    #[schema(value_type = Option<String>)]
+    mfa_token: Option<Secret>,
+    /// `totp`, `sms`, `backup_code` or `password`; the first that was offered where none is named.
+    #[serde(default)]
+    method: Option<String>,
+}
+
+/// The second factor is in force.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct TwoFactorEnabled {
+    /// A sentence for a person.
+    message: &'static str,
+    /// Ten codes, each good once instead of the second factor. Shown this once.
+    backup_codes: Vec<String>,
+}
+
+/// The one or the other.
+#[derive(Serialize, ToSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "it documents what is answered; each form is written by itself")]
+pub(in crate::http) enum VerifyTwoFactorAnswer {
+    /// The login went on.
+    SignedIn(SignInAnswer),
+    /// The second factor is in force.
+    Enabled(TwoFactorEnabled),
+}
+
+/// Goes on with a login, or confirms a second factor that is being set up.
+///
+/// A code is accepted once. A wrong one counts against the account; the token stays good for another try.
+#[utoipa::path(post, path = "/api/v1/auth/verify-2fa", operation_id = "verify_2fa", tag = "auth",
+               params(("cookies" = Option<bool>, Query, description = "Puts the tokens into cookies")),
+               security((), ("bearer" = [])), request_body = VerifyTwoFactor,
+               responses((status = 200, body = VerifyTwoFactorAnswer),
+                         (status = 400, body = Problem, content_type = "application/problem+json"),
+                         (status = 401, body = Problem, content_type = "application/problem+json"),
+                         (status = 403, body = Problem, content_type = "application/problem+json"),
+                         (status = 409, body = Problem, content_type = "application/problem+json"),
+                         (status = 422, body = Problem, content_type = "application/problem+json"),
+                         (status = 429, body = Problem, content_type = "application/problem+json"),
+                         (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn handle(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    caller: Caller,
+    body: ValidJson<VerifyTwoFactor>,
+) -> Result<HttpResponse, ApiError> {
+    let VerifyTwoFactor { code, mfa_token, method } = body.0;
+    let Some(token) = mfa_token else {
+        let principal = Authenticated::of(&request)?.principal;
+        let codes = state.two_factor.confirm(&principal, code.expose(), &caller.0).await?;
+        let message = "The second factor is in force. Keep the backup codes where you will find them.";
+        return Ok(HttpResponse::Ok().json(TwoFactorEnabled { message, backup_codes: shown(&codes) }));
+    };
+    let answering = Answering::to_page(&state, &request)?;
+    let signed_in = state.sign_in.with_second_step(&token, method.as_deref(), &code, caller.0).await;
+    answering.signed_in(signed_in.map_err(answering.refuse())?, None)
+}

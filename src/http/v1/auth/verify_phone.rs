@@ -1,0 +1,36 @@
+//! `POST /api/v1/auth/verify-phone`.
+
+use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+
+use super::answers::{Answering, SignInAnswer};
+use super::verify_otp::{VerifyOtp, code, phone};
+use crate::http::problem::Problem;
+use crate::http::{ApiError, ApiState, Caller, ValidJson};
+
+/// Verifies the phone of a sign-up and opens the first session of the account.
+///
+/// If the phone had an account before, its owner is signed in and what was signed up with is forgotten.
+#[utoipa::path(post, path = "/api/v1/auth/verify-phone", operation_id = "verify_phone", tag = "auth",
+               params(("cookies" = Option<bool>, Query, description = "Puts the tokens into cookies")),
+               request_body = VerifyOtp,
+               responses((status = 200, body = SignInAnswer),
+                         (status = 400, body = Problem, content_type = "application/problem+json"),
+                         (status = 401, body = Problem, content_type = "application/problem+json"),
+                         (status = 403, body = Problem, content_type = "application/problem+json"),
+                         (status = 422, body = Problem, content_type = "application/problem+json"),
+                         (status = 429, body = Problem, content_type = "application/problem+json"),
+                         (status = 503, body = Problem, content_type = "application/problem+json")))]
+pub(in crate::http) async fn handle(
+    state: Data<ApiState>,
+    request: HttpRequest,
+    caller: Caller,
+    body: ValidJson<VerifyOtp>,
+) -> Result<HttpResponse, ApiError> {
+    let VerifyOtp { phone: number, otp, device } = body.0;
+    let (phone, code) = (phone(&number)?, code("otp", &otp)?);
+    let answering = Answering::to_page(&state, &request)?;
+    let (device, cookie) = answering.device(device)?;
+    let signed_in = state.sign_in.verify_phone(phone, code, device, caller.0).await.map_err(answering.refuse())?;
+    answering.signed_in(signed_in, cookie.as_ref())
+}
