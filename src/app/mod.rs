@@ -63,7 +63,7 @@ struct Components {
     otp: otp::Handle,
     passwords: passwords::Handle,
     sessions: sessions::Handle,
-    sign_in: sign_in::SignIn,
+    sign_in: sign_in::SignInParts,
     accounts: accounts::Handle,
     audit: audit::Handle,
     outbox: outbox::Handle,
@@ -92,7 +92,8 @@ impl Components {
         let clock = Arc::clone(&foundation.clock);
         let otp = otp::Handle::start(otp::Service::new(foundation.otp_parts()), &requests, crashed);
         let passwords = passwords::Handle::start(foundation.passwords_parts(), crashed);
-        let sessions = sessions::Handle::start(sessions::Service::new(foundation.sessions_parts()?), &requests, crashed);
+        let sessions =
+            sessions::Handle::start(sessions::Service::new(foundation.sessions_parts()?), &requests, crashed);
         let sign_in = foundation.join_sign_in(&otp, &passwords, &sessions);
         let accounts = accounts::Handle::new(foundation.db.clone(), Arc::clone(&clock));
         let audit = audit::Handle::start(foundation.db.clone(), Arc::clone(&clock), &requests, crashed);
@@ -130,7 +131,7 @@ fn start_http(foundation: &Foundation, components: &Components) -> anyhow::Resul
     let (clock, entropy) = (Arc::clone(&foundation.clock), Arc::clone(&foundation.entropy));
     let state = ApiState {
         otp: components.otp.clone(),
-        sign_in: components.sign_in.sign_in.clone(),
+        sign_in: components.sign_in.doors.clone(),
         two_factor: components.sign_in.two_factor.clone(),
         credentials: components.sign_in.credentials.clone(),
         administration: components.sign_in.administration.clone(),

@@ -18,8 +18,8 @@ use super::foundation::Foundation;
 use super::keys;
 
 /// The parts that let people in and keep what they prove themselves with.
-pub(super) struct SignIn {
-    pub(super) sign_in: sign_in::Handle,
+pub(super) struct SignInParts {
+    pub(super) doors: sign_in::Handle,
     pub(super) two_factor: two_factor::Handle,
     pub(super) credentials: credentials::Handle,
     pub(super) administration: administration::Handle,
@@ -98,7 +98,7 @@ impl Foundation {
         otp: &otp::Handle,
         passwords: &passwords::Handle,
         sessions: &sessions::Handle,
-    ) -> SignIn {
+    ) -> SignInParts {
         let guard = Guard {
             db: self.db.clone(),
             lockout: self.lockout(),
@@ -140,7 +140,7 @@ impl Foundation {
             clock: Arc::clone(&self.clock),
         });
         let credentials = self.join_credentials(otp, passwords, sessions, guard);
-        SignIn { sign_in, two_factor, credentials, administration }
+        SignInParts { doors: sign_in, two_factor, credentials, administration }
     }
 
     fn join_credentials(

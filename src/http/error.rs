@@ -93,7 +93,8 @@ impl<E: Coded> From<E> for ApiError {
             _ => {}
         }
         let plain = Self::with_detail(code, error.detail());
-        Self { fields: error.fields(), retry_after: error.retry_after().or(plain.retry_after), ..plain }
+        let retry_after = error.retry_after().or(plain.retry_after);
+        Self { fields: error.fields(), retry_after, budget: error.budget(), ..plain }
     }
 }
 

@@ -4,9 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use civiclens_actors::{
-    accounts, administration, audit, credentials, otp, passwords, sessions, sign_in, two_factor,
-};
+use civiclens_actors::{accounts, administration, audit, credentials, otp, passwords, sessions, sign_in, two_factor};
 
 use super::Browser;
 use crate::config::Settings;

@@ -89,16 +89,6 @@ impl Error {
             _ => None,
         }
     }
-
-    /// What is left of the limit that was reached.
-    pub fn budget(&self) -> Option<Budget> {
-        match self {
-            Self::Limited(budget) => Some(*budget),
-            Self::Otp(error) => error.budget(),
-            Self::Guard(error) => error.budget(),
-            _ => None,
-        }
-    }
 }
 
 impl Coded for Error {
@@ -126,6 +116,15 @@ impl Coded for Error {
             Self::TokenInvalid => "The code or link is wrong, expired or used. Ask for another.".to_owned(),
             Self::Limited(_) => "Too many resets were asked for. Wait before you ask for another.".to_owned(),
             _ => self.inner().map_or_else(|| self.code().title().to_owned(), Coded::detail),
+        }
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        match self {
+            Self::Limited(budget) => Some(*budget),
+            Self::Otp(error) => error.budget(),
+            Self::Guard(error) => error.budget(),
+            _ => None,
         }
     }
 

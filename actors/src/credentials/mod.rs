@@ -70,11 +70,7 @@ pub struct Handle {
 
 /// What a password must not be made of.
 fn about(account: &Account) -> About {
-    About {
-        phone: Some(account.phone.clone()),
-        full_name: account.full_name.clone(),
-        email: account.email.clone(),
-    }
+    About { phone: Some(account.phone.clone()), full_name: account.full_name.clone(), email: account.email.clone() }
 }
 
 impl Handle {
@@ -183,11 +179,7 @@ impl Handle {
         };
         let ended = service.end_in(work, account.id, which, reason, client, now).await?;
         work.record(Entry::by_user(action, account.id, client));
-        let event = security::PasswordChangedV1 {
-            user_id: account.id.get(),
-            via: via.to_owned(),
-            changed_at: now,
-        };
+        let event = security::PasswordChangedV1 { user_id: account.id.get(), via: via.to_owned(), changed_at: now };
         work.announce(self.parts.guard.events.event(account.id, event, client, now)?);
         self.parts.guard.notices.password_changed(work, account, client, now)?;
         Ok((epoch, Ended { sessions: ended.sessions, epoch: begun.epoch }))

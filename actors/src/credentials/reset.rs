@@ -147,13 +147,7 @@ impl Handle {
 
     /// Sets a new password with what the reset's message brought: the code, with the phone it went to, or the token of a link.
     /// Ends every session of the user; none is opened.
-    pub async fn reset(
-        &self,
-        phone: Option<Phone>,
-        token: Secret,
-        new: Secret,
-        client: &Client,
-    ) -> Result<(), Error> {
+    pub async fn reset(&self, phone: Option<Phone>, token: Secret, new: Secret, client: &Client) -> Result<(), Error> {
         let code = OtpCode::parse(token.expose()).ok();
         let (account, right) = match (phone, code) {
             (Some(phone), Some(code)) => self.find_by_code(phone, code, client).await?,
@@ -173,8 +167,8 @@ impl Handle {
         };
         if let Right::Token(token, _) = &right {
             let mut delete = redis::cmd("DEL");
-            let taken: u32 = self.parts.memory.command(delete.arg(self.key(token))).await?;
-            if taken == 0 {
+            let claimed: u32 = self.parts.memory.command(delete.arg(self.key(token))).await?;
+            if claimed == 0 {
                 return Err(Error::TokenInvalid);
             }
         }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::limit::Budget;
+
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $variant:ident = $text:literal, $status:literal, $title:literal;)+) => {
         /// A stable, machine-readable error code. Codes are never renamed.
@@ -119,6 +121,11 @@ pub trait Coded: std::error::Error {
     /// When to try again, where that is known.
     fn retry_after(&self) -> Option<Duration> {
         (self.code().status() == 503).then(|| Duration::from_secs(5))
+    }
+
+    /// What is left of the limit that was reached or drawn on.
+    fn budget(&self) -> Option<Budget> {
+        None
     }
 
     /// The fields at fault.

@@ -13,7 +13,11 @@ const LONGEST_EMAIL: usize = 254;
 pub fn full_name(field: &str, text: &str) -> Result<String, FieldError> {
     let name = text.trim();
     let fits = (1..=LONGEST_NAME).contains(&name.chars().count()) && !name.chars().any(char::is_control);
-    if fits { Ok(name.to_owned()) } else { Err(fault(field, "name_invalid", "A name has 1 to 200 characters on one line.")) }
+    if fits {
+        Ok(name.to_owned())
+    } else {
+        Err(fault(field, "name_invalid", "A name has 1 to 200 characters on one line."))
+    }
 }
 
 /// Reads an e-mail address, spaces around it dropped. Its letter case is kept; it is compared without.
@@ -46,7 +50,16 @@ mod tests {
     #[test]
     fn an_address_is_one_address() {
         assert_eq!(email("e", " Asha@Example.org ").ok().as_deref(), Some("Asha@Example.org"));
-        for text in ["", "a", "a@b", "@b.c", "a@b.c\r\nBcc: x@y.z", "a@b.c, d@e.f", "a b@c.d", &format!("{}@b.c", "x".repeat(260))] {
+        for text in [
+            "",
+            "a",
+            "a@b",
+            "@b.c",
+            "a@b.c\r\nBcc: x@y.z",
+            "a@b.c, d@e.f",
+            "a b@c.d",
+            &format!("{}@b.c", "x".repeat(260)),
+        ] {
             assert!(email("e", text).is_err(), "{text:?}");
         }
     }

@@ -42,7 +42,10 @@ mod tests {
     fn locks_double_up_to_the_longest() {
         let rule = Rule { attempts: 5, first: minutes(30), longest: minutes(24 * 60) };
         let minutes_of = |lengths: Vec<Duration>| lengths.into_iter().map(|l| l.as_secs() / 60).collect::<Vec<_>>();
-        assert_eq!(minutes_of((0..8).map(|level| rule.length(level)).collect()), [30, 60, 120, 240, 480, 960, 1440, 1440]);
+        assert_eq!(
+            minutes_of((0..8).map(|level| rule.length(level)).collect()),
+            [30, 60, 120, 240, 480, 960, 1440, 1440]
+        );
         assert_eq!(minutes_of(rule.lengths()), [30, 60, 120, 240, 480, 960, 1440]);
     }
 

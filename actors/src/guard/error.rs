@@ -26,16 +26,6 @@ pub enum Error {
     Events(#[from] events::Error),
 }
 
-impl Error {
-    /// What is left of the limit that was reached.
-    pub fn budget(&self) -> Option<Budget> {
-        match self {
-            Self::Refused(Refused::Limited(budget)) => Some(*budget),
-            _ => None,
-        }
-    }
-}
-
 impl Coded for Error {
     fn code(&self) -> Code {
         match self {
@@ -54,6 +44,13 @@ impl Coded for Error {
             _ => self.code().title(),
         }
         .to_owned()
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        match self {
+            Self::Refused(Refused::Limited(budget)) => Some(*budget),
+            _ => None,
+        }
     }
 
     fn retry_after(&self) -> Option<Duration> {

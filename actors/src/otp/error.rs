@@ -59,16 +59,6 @@ impl From<AskError> for Error {
     }
 }
 
-impl Error {
-    /// What is left of the limit that was reached.
-    pub fn budget(&self) -> Option<Budget> {
-        match self {
-            Self::Limited(budget) => Some(*budget),
-            _ => None,
-        }
-    }
-}
-
 impl Coded for Error {
     fn code(&self) -> Code {
         match self {
@@ -94,6 +84,13 @@ impl Coded for Error {
             _ => self.code().title(),
         }
         .to_owned()
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        match self {
+            Self::Limited(budget) => Some(*budget),
+            _ => None,
+        }
     }
 
     fn retry_after(&self) -> Option<Duration> {

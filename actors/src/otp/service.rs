@@ -215,12 +215,8 @@ impl Service {
     /// Puts the job on its subject; where NATS does not take it, into the outbox, under the same identity.
     async fn hand_over(&self, message: outbox::Message) -> Result<(), Error> {
         let body = message.payload.to_string().into_bytes();
-        let published = self.parts.publisher.publish_raw(
-            message.subject.clone(),
-            message.id,
-            body,
-            message.request_id.as_deref(),
-        );
+        let published =
+            self.parts.publisher.publish_raw(message.subject.clone(), message.id, body, message.request_id.as_deref());
         let Err(error) = published.await else { return Ok(()) };
         tracing::warn!(%error, "NATS did not take the job: it waits in the outbox");
         self.parts.db.enqueue(message, self.parts.clock.now()).await.map_err(Error::NotHandedOver)

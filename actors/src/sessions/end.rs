@@ -136,8 +136,7 @@ impl Service {
 
     async fn broadcast(&self, message: RevocationV2, client: &Client, now: DateTime<Utc>) {
         let Ok(id) = self.parts.events.id(now) else { return };
-        let envelope =
-            Envelope::new(id, now, message.user_id, message).with_request_id(client.request_id.clone());
+        let envelope = Envelope::new(id, now, message.user_id, message).with_request_id(client.request_id.clone());
         let subject = self.parts.events.subjects().broadcast_revocation();
         if let Err(error) = civiclens_nats::publish::broadcast(&self.parts.nats, subject, &envelope).await {
             tracing::warn!(%error, "the revocation was not broadcast: other nodes will read it");

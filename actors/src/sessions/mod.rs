@@ -131,12 +131,7 @@ impl Handle {
     }
 
     /// Ends one session of the user, from another. Fails with [`Error::NoSuchSession`] if it is not theirs or has ended.
-    pub async fn logout_remote(
-        &self,
-        principal: &Principal,
-        session: SessionId,
-        client: Client,
-    ) -> Result<(), Error> {
+    pub async fn logout_remote(&self, principal: &Principal, session: SessionId, client: Client) -> Result<(), Error> {
         match self.revoke(principal, Which::One(session), "remote_logout", client).await? {
             0 => Err(Error::NoSuchSession),
             _ => Ok(()),

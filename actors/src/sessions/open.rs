@@ -46,7 +46,8 @@ impl Service {
         let methods = match next(&self.parts.config.second_factor, account.for_second_step(), &proven) {
             Next::Session { amr } => {
                 let amr = amr.into_iter().map(str::to_owned).collect();
-                let entry = Entrance { account: &account, is_new, method, amr, device: device.as_ref(), client: &client, now };
+                let entry =
+                    Entrance { account: &account, is_new, method, amr, device: device.as_ref(), client: &client, now };
                 let (opened, ended) = self.open_in(&mut work, entry).await?;
                 work.commit(now).await.map_err(Error::Unclear)?;
                 self.spread(ended, &client, now).await;
@@ -178,15 +179,8 @@ async fn enter(
     now: DateTime<Utc>,
 ) -> Result<(Account, bool), Error> {
     let language = client.language.unwrap_or_default();
-    let by_phone = |phone| NewAccount {
-        id: None,
-        phone,
-        full_name: None,
-        email: None,
-        password_hash: None,
-        language,
-        via: "otp",
-    };
+    let by_phone =
+        |phone| NewAccount { id: None, phone, full_name: None, email: None, password_hash: None, language, via: "otp" };
     match entrant {
         Entrant::User(id) => Ok((work.lock_account(*id).await?.ok_or(Error::Unauthenticated)?, false)),
         Entrant::Phone(phone) => Ok(work.find_or_register(&by_phone(phone), now).await?),

@@ -96,11 +96,8 @@ impl Service {
         entry.subject = Some(user_id);
         work.record(entry);
         if reused {
-            let event = security::RefreshReusedV1 {
-                user_id: user_id.get(),
-                session_id: session_id.get(),
-                detected_at: now,
-            };
+            let event =
+                security::RefreshReusedV1 { user_id: user_id.get(), session_id: session_id.get(), detected_at: now };
             work.announce(self.parts.events.event(user_id, event, client, now)?);
             if let Some(account) = work.account(user_id).await? {
                 self.parts.notices.refresh_reused(&mut work, &account, client, now)?;

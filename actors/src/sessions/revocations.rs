@@ -72,7 +72,9 @@ impl Revocations {
         let mut view = self.0.write().unwrap_or_else(PoisonError::into_inner);
         view.ended.extend(read.iter().map(|revocation| (revocation.session_id, revocation.keep_until)));
         view.ended.retain(|_, keep_until| *keep_until > now);
-        epochs.iter().for_each(|epoch| view.add_epoch(epoch));
+        for epoch in epochs {
+            view.add_epoch(epoch);
+        }
         view.epochs.retain(|_, (_, keep_until)| *keep_until > now);
         view.loaded = true;
         #[expect(clippy::cast_precision_loss, reason = "a gauge")]

@@ -71,17 +71,6 @@ impl Error {
             _ => None,
         }
     }
-
-    /// What is left of the limit that was reached or drawn on.
-    pub fn budget(&self) -> Option<Budget> {
-        match self {
-            Self::CredentialsInvalid(budget) => Some(*budget),
-            Self::Otp(error) => error.budget(),
-            Self::TwoFactor(error) => error.budget(),
-            Self::Guard(error) => error.budget(),
-            _ => None,
-        }
-    }
 }
 
 impl Coded for Error {
@@ -104,6 +93,16 @@ impl Coded for Error {
         match self {
             Self::MethodNotOffered => "A value in the request is not acceptable.".to_owned(),
             _ => self.inner().map_or_else(|| self.code().title().to_owned(), Coded::detail),
+        }
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        match self {
+            Self::CredentialsInvalid(budget) => Some(*budget),
+            Self::Otp(error) => error.budget(),
+            Self::TwoFactor(error) => error.budget(),
+            Self::Guard(error) => error.budget(),
+            _ => None,
         }
     }
 

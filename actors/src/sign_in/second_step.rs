@@ -121,8 +121,8 @@ impl Handle {
     /// Takes the token away. Of several who try at once, one succeeds.
     async fn claim(&self, token: &Secret) -> Result<(), Error> {
         let mut delete = redis::cmd("DEL");
-        let taken: u32 = self.parts.memory.command(delete.arg(self.mfa_key(token))).await?;
-        if taken == 1 { Ok(()) } else { Err(Error::MfaTokenInvalid) }
+        let claimed: u32 = self.parts.memory.command(delete.arg(self.mfa_key(token))).await?;
+        if claimed == 1 { Ok(()) } else { Err(Error::MfaTokenInvalid) }
     }
 
     /// Sends the code of the second step by SMS.
@@ -166,8 +166,7 @@ impl Handle {
         let subject = waiting.subject();
         let Proven { proof, spend, attempt } = match Offered::parse(method) {
             Some(offered) => {
-                let checked =
-                    self.parts.two_factor.check(&account, offered, code.expose(), &subject, &client).await?;
+                let checked = self.parts.two_factor.check(&account, offered, code.expose(), &subject, &client).await?;
                 Proven { proof: offered.proof(), spend: checked.spend, attempt: checked.attempt }
             }
             None => self.prove_password(&account, code, &subject, &client).await?,
@@ -273,4 +272,3 @@ impl Handle {
         Ok(SignedIn { backup_codes, ..outcome.into() })
     }
 }
-

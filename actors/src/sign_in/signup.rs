@@ -58,11 +58,7 @@ impl Handle {
     /// Begins a sign-up and sends the code that verifies the phone.
     pub async fn sign_up(&self, new: NewSignup, client: Client) -> Result<SignupStarted, Error> {
         let NewSignup { phone, full_name, email, password } = new;
-        let about = About {
-            phone: Some(phone.clone()),
-            full_name: Some(full_name.clone()),
-            email: email.clone(),
-        };
+        let about = About { phone: Some(phone.clone()), full_name: Some(full_name.clone()), email: email.clone() };
         self.parts.passwords.check("password", password.clone(), about).await?;
         // The budgets come before the expensive hash.
         let issued = self.parts.otp.issue(phone.clone(), Purpose::VerifyPhone, client.clone()).await?;

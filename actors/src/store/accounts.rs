@@ -123,7 +123,11 @@ impl UnitOfWork {
     /// time. Answers the account and whether it was made. An e-mail that another account has is left out: it was not proven,
     /// and to refuse it would tell who has it. Holds the row's lock until the end: what follows for one user happens in one order. Two first
     /// logins at once make one user.
-    pub async fn find_or_register(&mut self, new: &NewAccount<'_>, now: DateTime<Utc>) -> Result<(Account, bool), Error> {
+    pub async fn find_or_register(
+        &mut self,
+        new: &NewAccount<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<(Account, bool), Error> {
         // `xmax = 0` tells a row this statement inserted from one it found.
         let row = sqlx::query!(
             r#"INSERT INTO users AS u (id, phone, phone_verified, full_name, email, password_hash, password_changed_at,
@@ -237,10 +241,14 @@ impl UnitOfWork {
 
     /// Replaces the hash of the same password, unless the password was changed meanwhile.
     pub async fn renew_password_hash(&mut self, id: UserId, old: &str, new: &str) -> Result<bool, Error> {
-        let done =
-            sqlx::query!("UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2", id.get(), old, new)
-                .execute(self.connection())
-                .await?;
+        let done = sqlx::query!(
+            "UPDATE users SET password_hash = $3 WHERE id = $1 AND password_hash = $2",
+            id.get(),
+            old,
+            new
+        )
+        .execute(self.connection())
+        .await?;
         Ok(done.rows_affected() == 1)
     }
 

@@ -83,7 +83,9 @@ impl UnitOfWork {
     pub async fn remove_two_factor(&mut self, id: UserId, now: DateTime<Utc>) -> Result<bool, Error> {
         let removed = sqlx::query!("DELETE FROM two_factors WHERE user_id = $1", id.get());
         let removed = removed.execute(self.connection()).await?.rows_affected() == 1;
-        sqlx::query!("DELETE FROM two_factor_enrolments WHERE user_id = $1", id.get()).execute(self.connection()).await?;
+        sqlx::query!("DELETE FROM two_factor_enrolments WHERE user_id = $1", id.get())
+            .execute(self.connection())
+            .await?;
         sqlx::query!("DELETE FROM backup_codes WHERE user_id = $1", id.get()).execute(self.connection()).await?;
         sqlx::query!("UPDATE users SET two_fa_enabled = false, updated_at = $2 WHERE id = $1", id.get(), now)
             .execute(self.connection())

@@ -83,15 +83,6 @@ impl Error {
             _ => None,
         }
     }
-
-    /// What is left of the limit that was reached.
-    pub fn budget(&self) -> Option<Budget> {
-        match self {
-            Self::Otp(error) => error.budget(),
-            Self::Guard(error) => error.budget(),
-            _ => None,
-        }
-    }
 }
 
 impl Coded for Error {
@@ -119,6 +110,14 @@ impl Coded for Error {
             Self::NotEnrolled => "There is no second factor.".to_owned(),
             Self::NothingToConfirm => "Nothing is being set up, or it took too long: start again.".to_owned(),
             _ => self.inner().map_or_else(|| self.code().title().to_owned(), Coded::detail),
+        }
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        match self {
+            Self::Otp(error) => error.budget(),
+            Self::Guard(error) => error.budget(),
+            _ => None,
         }
     }
 

@@ -207,17 +207,12 @@ impl Handle {
             }
             Method::Totp => {
                 let attempt = self.parts.guard.begin_as(subject, client).await?;
-                match self.totp_step(account.id, factor, code)? {
-                    Some(step) => {
-                        self.parts.guard.passed(attempt).await;
-                        Ok(step)
-                    }
-                    None => {
-                        let failure = failure(account, "totp");
-                        self.parts.guard.failed(attempt, failure, client).await?;
-                        Err(Error::CodeInvalid)
-                    }
-                }
+                let Some(step) = self.totp_step(account.id, factor, code)? else {
+                    self.parts.guard.failed(attempt, failure(account, "totp"), client).await?;
+                    return Err(Error::CodeInvalid);
+                };
+                self.parts.guard.passed(attempt).await;
+                Ok(step)
             }
         }
     }

@@ -65,7 +65,9 @@ mod tests {
     fn a_page_of_the_same_host_may_and_no_look_alike() {
         assert!(is_host("https://id.example.org", Some("id.example.org")));
         assert!(is_host("http://127.0.0.1:8080", Some("127.0.0.1:8080")));
-        for origin in ["null", "https://evil.example", "https://id.example.org.evil.example", "https://id.example.orgx", ""] {
+        for origin in
+            ["null", "https://evil.example", "https://id.example.org.evil.example", "https://id.example.orgx", ""]
+        {
             assert!(!is_host(origin, Some("id.example.org")), "{origin}");
         }
         assert!(!is_host("https://id.example.org", None));

@@ -5,7 +5,7 @@ use civiclens_actors::domain::backup_code::BackupCode;
 use civiclens_actors::domain::client::Device;
 use civiclens_actors::domain::secret::Secret;
 use civiclens_actors::sessions::Opened;
-use civiclens_actors::sign_in::{self, Outcome, SecondStep, SignedIn};
+use civiclens_actors::sign_in::{Outcome, SecondStep, SignedIn};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -17,7 +17,7 @@ use crate::http::{ApiError, ApiState};
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Message {
     /// The sentence.
-    pub(super) message: &'static str,
+    pub(in crate::http) message: &'static str,
 }
 
 /// A session, or what is still missing to one.
@@ -26,7 +26,7 @@ pub(in crate::http) struct Message {
 #[expect(dead_code, reason = "it documents what is answered; each form is written by itself")]
 pub(in crate::http) enum SignInAnswer {
     /// The session is open.
-    Token(Token),
+    Token(OpenSession),
     /// A second step is needed.
     SecondStep(SecondStepAnswer),
     /// A second factor must be set up first.
@@ -35,7 +35,8 @@ pub(in crate::http) enum SignInAnswer {
 
 /// An open session, called a token by the clients.
 #[derive(Serialize, ToSchema)]
-pub(in crate::http) struct Token {
+#[schema(as = Token)]
+pub(in crate::http) struct OpenSession {
     /// Opens the API. Left out where it went into a cookie.
     #[serde(skip_serializing_if = "Option::is_none")]
     access_token: Option<String>,
@@ -121,19 +122,11 @@ impl<'a> Answering<'a> {
         self.state.browser.device(self.request, body).map_err(|error| ApiError::internal(&error))
     }
 
-    /// Turns a failed sign-in into an answer that tells what is left of the limit.
-    pub(super) fn refuse(&self) -> impl FnOnce(sign_in::Error) -> ApiError + use<> {
-        |error| {
-            let budget = error.budget();
-            ApiError::from(error).budget(budget)
-        }
-    }
-
     /// Answers how a sign-in went on, and names a browser that has no name yet.
     pub(super) fn signed_in(&self, signed_in: SignedIn, device: Option<&Secret>) -> Result<HttpResponse, ApiError> {
         let SignedIn { outcome, budget, backup_codes } = signed_in;
         let mut response = match outcome {
-            Outcome::Session(opened) => self.token(&opened, backup_codes)?,
+            Outcome::Session(opened) => self.token(&opened, &backup_codes)?,
             Outcome::SecondStep(SecondStep { mfa_token, methods, expires_in }) => {
                 HttpResponse::Ok().json(SecondStepAnswer {
                     mfa_required: true,
@@ -161,13 +154,13 @@ impl<'a> Answering<'a> {
     }
 
     /// Answers the tokens of a session: in the body, or in cookies where those were asked for.
-    pub(super) fn token(&self, opened: &Opened, backup_codes: Vec<BackupCode>) -> Result<HttpResponse, ApiError> {
+    pub(super) fn token(&self, opened: &Opened, backup_codes: &[BackupCode]) -> Result<HttpResponse, ApiError> {
         let in_cookies = self.by_cookie || wants_cookies(self.request);
         let browser = &self.state.browser;
         let csrf = in_cookies.then(|| browser.csrf_token(opened.session_id)).transpose();
         let csrf = csrf.map_err(|error| ApiError::internal(&error))?;
         let in_body = |token: &Secret| (!in_cookies).then(|| token.expose().to_owned());
-        let mut response = HttpResponse::Ok().json(Token {
+        let mut response = HttpResponse::Ok().json(OpenSession {
             access_token: in_body(&opened.access_token),
             token_type: "bearer",
             expires_in: whole_seconds(opened.expires_in),
@@ -178,7 +171,7 @@ impl<'a> Answering<'a> {
             profile_completion: opened.profile_completion.as_str(),
             is_new_user: opened.is_new_user,
             csrf_token: csrf.as_ref().map(|csrf| csrf.expose().to_owned()),
-            backup_codes: shown(&backup_codes),
+            backup_codes: shown(backup_codes),
         });
         if let Some(csrf) = csrf {
             browser.keep(&mut response, opened, &csrf);

@@ -6,7 +6,7 @@ use civiclens_actors::domain::secret::Secret;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answering, Token};
+use super::answers::{Answering, OpenSession};
 use crate::http::problem::Problem;
 use crate::http::{ApiError, ApiState, Authenticated, Caller, ValidJson};
 
@@ -24,7 +24,7 @@ pub(in crate::http) struct ChangePassword {
 /// Changes the password. Ends the other sessions; this one goes on with the tokens answered, and its older ones are worthless.
 #[utoipa::path(post, path = "/api/v1/auth/change-password", operation_id = "change_password", tag = "auth",
                security(("bearer" = [])), request_body = ChangePassword,
-               responses((status = 200, body = Token),
+               responses((status = 200, body = OpenSession),
                          (status = 400, body = Problem, content_type = "application/problem+json"),
                          (status = 401, body = Problem, content_type = "application/problem+json"),
                          (status = 403, body = Problem, content_type = "application/problem+json"),
@@ -42,5 +42,5 @@ pub(in crate::http) async fn handle(
     let ChangePassword { old_password, new_password } = body.0;
     let Authenticated { principal, by_cookie } = authenticated;
     let opened = state.credentials.change(&principal, old_password, new_password, &caller.0).await?;
-    Answering { by_cookie, ..Answering::new(&state, &request) }.token(&opened, Vec::new())
+    Answering { by_cookie, ..Answering::new(&state, &request) }.token(&opened, &[])
 }

@@ -95,12 +95,11 @@ pub(in crate::http) async fn handle(
         TwoFactorMethod::Totp => Method::Totp,
         TwoFactorMethod::Sms => Method::Sms,
     };
-    let enrolment = match mfa_token {
-        Some(token) => state.sign_in.enrol(&token, method, &caller.0).await?,
-        None => {
-            let principal = Authenticated::of(&request)?.principal;
-            state.two_factor.enrol(&principal, method, &caller.0).await?
-        }
+    let enrolment = if let Some(token) = mfa_token {
+        state.sign_in.enrol(&token, method, &caller.0).await?
+    } else {
+        let principal = Authenticated::of(&request)?.principal;
+        state.two_factor.enrol(&principal, method, &caller.0).await?
     };
     Ok(Json(enrolment.into()))
 }

@@ -54,10 +54,7 @@ pub(in crate::http) async fn handle(
     caller: Caller,
     body: ValidJson<ForgotPassword>,
 ) -> Result<HttpResponse, ApiError> {
-    let budget = state.credentials.forgot(body.0.recipient()?, &caller.0).await.map_err(|error| {
-        let budget = error.budget();
-        ApiError::from(error).budget(budget)
-    })?;
+    let budget = state.credentials.forgot(body.0.recipient()?, &caller.0).await?;
     let message = "If there is such an account, a message is on its way.";
     let mut response = HttpResponse::Ok().json(Message { message });
     put_budget(&mut response, budget);

@@ -74,6 +74,6 @@ pub(in crate::http) async fn handle(
     let (device, cookie) = answering.device(device)?;
     let portal = portal_type.map(Portal::from).unwrap_or_default();
     let credentials = Credentials { phone, password, portal, device };
-    let signed_in = state.sign_in.with_password(credentials, caller.0).await.map_err(answering.refuse())?;
+    let signed_in = state.sign_in.with_password(credentials, caller.0).await?;
     answering.signed_in(signed_in, cookie.as_ref())
 }

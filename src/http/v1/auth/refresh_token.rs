@@ -8,7 +8,7 @@ use civiclens_actors::domain::secret::Secret;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answering, Token};
+use super::answers::{Answering, OpenSession};
 use crate::http::browser::Kind;
 use crate::http::problem::Problem;
 use crate::http::{ApiError, ApiState, Caller, OptionalJson};
@@ -27,7 +27,7 @@ pub(in crate::http) struct RefreshToken {
 /// sends no body: its cookie is used, with the CSRF token in `X-CSRF-Token`.
 #[utoipa::path(post, path = "/api/v1/auth/refresh-token", operation_id = "refresh_token", tag = "auth",
                request_body = Option<RefreshToken>,
-               responses((status = 200, body = Token),
+               responses((status = 200, body = OpenSession),
                          (status = 400, body = Problem, content_type = "application/problem+json"),
                          (status = 401, body = Problem, content_type = "application/problem+json"),
                          (status = 403, body = Problem, content_type = "application/problem+json"),
@@ -40,15 +40,14 @@ pub(in crate::http) async fn handle(
     body: OptionalJson<RefreshToken>,
 ) -> Result<HttpResponse, ApiError> {
     let mut answering = Answering::to_page(&state, &request)?;
-    let token = match body.0 {
-        Some(RefreshToken { refresh_token }) => refresh_token,
-        None => {
-            answering.by_cookie = true;
-            from_cookie(&state, &request)?
-        }
+    let token = if let Some(RefreshToken { refresh_token }) = body.0 {
+        refresh_token
+    } else {
+        answering.by_cookie = true;
+        from_cookie(&state, &request)?
     };
     let opened = state.sessions.refresh(token.expose(), caller.0).await?;
-    answering.token(&opened, Vec::new())
+    answering.token(&opened, &[])
 }
 
 /// The token of a browser, which must prove that the page meant it.

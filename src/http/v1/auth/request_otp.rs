@@ -65,10 +65,7 @@ pub(in crate::http) async fn handle(
     body: ValidJson<RequestOtp>,
 ) -> Result<HttpResponse, ApiError> {
     let phone = Phone::parse(&body.0.phone).map_err(|error| ApiError::phone("phone", error))?;
-    let requested = state.otp.request(phone, Purpose::Login, caller.0).await.map_err(|error| {
-        let budget = error.budget();
-        ApiError::from(error).budget(budget)
-    })?;
+    let requested = state.otp.request(phone, Purpose::Login, caller.0).await?;
     let mut response = HttpResponse::Ok().json(OtpRequested::from(&requested));
     put_budget(&mut response, requested.budget);
     Ok(response)

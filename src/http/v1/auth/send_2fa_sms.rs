@@ -37,18 +37,11 @@ pub(in crate::http) async fn handle(
     caller: Caller,
     body: ValidJson<SendTwoFactorSms>,
 ) -> Result<HttpResponse, ApiError> {
-    let requested = match body.0.mfa_token {
-        Some(token) => state.sign_in.send_second_step(&token, &caller.0).await.map_err(|error| {
-            let budget = error.budget();
-            ApiError::from(error).budget(budget)
-        })?,
-        None => {
-            let user = Authenticated::of(&request)?.principal.user_id;
-            state.two_factor.send_sms(user, &caller.0).await.map_err(|error| {
-                let budget = error.budget();
-                ApiError::from(error).budget(budget)
-            })?
-        }
+    let requested = if let Some(token) = body.0.mfa_token {
+        state.sign_in.send_second_step(&token, &caller.0).await?
+    } else {
+        let user = Authenticated::of(&request)?.principal.user_id;
+        state.two_factor.send_sms(user, &caller.0).await?
     };
     let mut response = HttpResponse::Ok().json(OtpRequested::from(&requested));
     put_budget(&mut response, requested.budget);

@@ -65,11 +65,7 @@ pub(in crate::http) async fn handle(
     let refused = |fault| ApiError::fields(vec![fault]);
     let full_name = contact::full_name("full_name", &full_name).map_err(refused)?;
     let email = email.map(|email| contact::email("email", &email)).transpose().map_err(refused)?;
-    let started = state.sign_in.sign_up(NewSignup { phone, full_name, email, password }, caller.0).await;
-    let started = started.map_err(|error| {
-        let budget = error.budget();
-        ApiError::from(error).budget(budget)
-    })?;
+    let started = state.sign_in.sign_up(NewSignup { phone, full_name, email, password }, caller.0).await?;
     let mut response = HttpResponse::Created().json(SignupStarted {
         message: "If this phone can receive messages, a code is on its way. Enter it to finish.",
         user_id: started.user_id.get(),

@@ -73,6 +73,6 @@ pub(in crate::http) async fn handle(
         return Ok(HttpResponse::Ok().json(TwoFactorEnabled { message, backup_codes: shown(&codes) }));
     };
     let answering = Answering::to_page(&state, &request)?;
-    let signed_in = state.sign_in.with_second_step(&token, method.as_deref(), &code, caller.0).await;
-    answering.signed_in(signed_in.map_err(answering.refuse())?, None)
+    let signed_in = state.sign_in.with_second_step(&token, method.as_deref(), &code, caller.0).await?;
+    answering.signed_in(signed_in, None)
 }

@@ -17,13 +17,13 @@ use crate::http::{ApiError, ApiState, Caller, ValidJson};
 pub(in crate::http) struct VerifyOtp {
     /// The phone, in any common spelling.
     #[schema(example = "+919876543210", max_length = 32)]
-    phone: String,
+    pub(super) phone: String,
     /// The six digits.
     #[schema(example = "123456", min_length = 6)]
-    otp: String,
+    pub(super) otp: String,
     /// The device that signs in.
     #[serde(default)]
-    device: Option<DeviceBody>,
+    pub(super) device: Option<DeviceBody>,
 }
 
 /// Reads a code that somebody entered in `field`.
@@ -62,6 +62,6 @@ pub(in crate::http) async fn handle(
     let (phone, code) = (phone(&number)?, code("otp", &otp)?);
     let answering = Answering::to_page(&state, &request)?;
     let (device, cookie) = answering.device(device)?;
-    let signed_in = state.sign_in.with_code(phone, code, device, caller.0).await.map_err(answering.refuse())?;
+    let signed_in = state.sign_in.with_code(phone, code, device, caller.0).await?;
     answering.signed_in(signed_in, cookie.as_ref())
 }

@@ -31,6 +31,6 @@ pub(in crate::http) async fn handle(
     let (phone, code) = (phone(&number)?, code("otp", &otp)?);
     let answering = Answering::to_page(&state, &request)?;
     let (device, cookie) = answering.device(device)?;
-    let signed_in = state.sign_in.verify_phone(phone, code, device, caller.0).await.map_err(answering.refuse())?;
+    let signed_in = state.sign_in.verify_phone(phone, code, device, caller.0).await?;
     answering.signed_in(signed_in, cookie.as_ref())
 }
