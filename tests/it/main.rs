@@ -6,6 +6,7 @@
 
 mod support;
 
+mod admission;
 mod breaker;
 mod delivery;
 mod first_login;

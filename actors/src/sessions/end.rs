@@ -15,7 +15,7 @@ use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::principal::UserId;
 use crate::store::UnitOfWork;
-use crate::store::sessions::Revocation;
+use crate::store::revocations::Revocation;
 
 /// How many idle sessions are ended in one transaction.
 const IDLE_BATCH: i64 = 200;

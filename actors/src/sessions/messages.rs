@@ -13,7 +13,7 @@ use crate::domain::refresh::Presented;
 use crate::domain::role::{ProfileLevel, Role};
 use crate::domain::second_step::Proof;
 use crate::domain::secret::Secret;
-use crate::store::sessions::Revocation;
+use crate::store::revocations::Revocation;
 
 /// Who is to enter.
 #[derive(Debug)]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::principal::{Principal, SessionId, UserId};
-use crate::store::sessions::Revocation;
+use crate::store::revocations::Revocation;
 
 /// How often the view is read again: the longest a revocation takes to arrive where NATS is cut off.
 pub(super) const REREAD_EVERY: Duration = Duration::from_secs(2);

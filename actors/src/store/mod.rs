@@ -8,6 +8,7 @@ pub mod audit;
 mod error;
 pub mod outbox;
 mod pool;
+pub mod revocations;
 pub mod sessions;
 pub mod signing_keys;
 pub mod two_factors;

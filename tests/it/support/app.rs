@@ -207,6 +207,10 @@ impl TestApp {
         self.running.accounts().create_admin(&new).await.unwrap().get()
     }
 
+    pub(crate) fn accounts(&self) -> civiclens_actors::accounts::Handle {
+        self.running.accounts()
+    }
+
     pub(crate) async fn count(&self, sql: &'static str) -> i64 {
         sqlx::query_scalar(sql).fetch_one(&self.db).await.unwrap()
     }

@@ -1,5 +1,6 @@
 //! What the stories are told with.
 
+mod account;
 mod answer;
 mod app;
 mod citizen;
@@ -8,6 +9,7 @@ mod events;
 mod stack;
 mod twilio;
 
+pub(crate) use self::account::{PASSWORD, totp};
 pub(crate) use self::answer::Answer;
 pub(crate) use self::app::{TestApp, eventually, story, story_on, story_with};
 pub(crate) use self::citizen::{Citizen, Session, wrong};

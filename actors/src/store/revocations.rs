@@ -1,0 +1,134 @@
+//! Sessions that are ended before their time, and which of them must still be remembered.
+
+use chrono::{DateTime, Utc};
+
+use super::{Db, Error, UnitOfWork};
+use crate::domain::principal::{SessionId, UserId};
+
+/// The end of a session that must still be remembered.
+#[derive(Clone, Copy, Debug)]
+pub struct Revocation {
+    /// Whose session it was.
+    pub user_id: UserId,
+    /// The session.
+    pub session_id: SessionId,
+    /// When it was revoked.
+    pub revoked_at: DateTime<Utc>,
+    /// Until when an access token of it may be in use.
+    pub keep_until: DateTime<Utc>,
+}
+
+impl UnitOfWork {
+    /// Revokes a session of `user_id`. Returns `None` if it is not theirs or has ended already.
+    pub async fn revoke_session(
+        &mut self,
+        user_id: UserId,
+        session_id: SessionId,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Revocation>, Error> {
+        let keep_until = sqlx::query_scalar!(
+            "UPDATE sessions SET revoked_at = $3, revoked_reason = $4
+             WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3 RETURNING access_until",
+            session_id.get(),
+            user_id.get(),
+            now,
+            reason
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        Ok(keep_until.map(|keep_until| Revocation { user_id, session_id, revoked_at: now, keep_until }))
+    }
+
+    /// Revokes the live sessions of `user_id`, but for `except`.
+    pub async fn revoke_sessions(
+        &mut self,
+        user_id: UserId,
+        except: Option<SessionId>,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Revocation>, Error> {
+        let ended = sqlx::query!(
+            "UPDATE sessions SET revoked_at = $3, revoked_reason = $4
+             WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL AND expires_at > $3
+             RETURNING id, access_until",
+            user_id.get(),
+            except.map(SessionId::get),
+            now,
+            reason
+        )
+        .map(|row| Revocation { user_id, session_id: row.id.into(), revoked_at: now, keep_until: row.access_until })
+        .fetch_all(self.connection())
+        .await?;
+        Ok(ended)
+    }
+
+    /// Revokes the oldest live sessions of `user_id`, so that `keep` are left. The user's row must be locked.
+    pub async fn revoke_oldest_sessions(
+        &mut self,
+        user_id: UserId,
+        keep: u32,
+        reason: &str,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<Revocation>, Error> {
+        let ended = sqlx::query!(
+            "UPDATE sessions SET revoked_at = $3, revoked_reason = $4
+             WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $3
+                          ORDER BY created_at DESC, id DESC OFFSET $2)
+               AND revoked_at IS NULL
+             RETURNING id, access_until",
+            user_id.get(),
+            i64::from(keep),
+            now,
+            reason
+        )
+        .map(|row| Revocation { user_id, session_id: row.id.into(), revoked_at: now, keep_until: row.access_until })
+        .fetch_all(self.connection())
+        .await?;
+        Ok(ended)
+    }
+
+    /// Revokes up to `limit` sessions with which nothing was done for too long.
+    pub async fn revoke_idle_sessions(&mut self, limit: i64, now: DateTime<Utc>) -> Result<Vec<Revocation>, Error> {
+        let ended = sqlx::query!(
+            "UPDATE sessions SET revoked_at = $1, revoked_reason = 'idle'
+             WHERE id IN (SELECT id FROM sessions
+                          WHERE revoked_at IS NULL AND idle_seconds IS NOT NULL AND expires_at > $1
+                            AND last_activity <= $1 - make_interval(secs => idle_seconds)
+                          ORDER BY last_activity LIMIT $2 FOR NO KEY UPDATE SKIP LOCKED)
+             RETURNING id, user_id, access_until",
+            now,
+            limit
+        )
+        .map(|row| Revocation {
+            user_id: row.user_id.into(),
+            session_id: row.id.into(),
+            revoked_at: now,
+            keep_until: row.access_until,
+        })
+        .fetch_all(self.connection())
+        .await?;
+        Ok(ended)
+    }
+}
+
+impl Db {
+    /// The revocations since `since` that still matter at `now`.
+    pub async fn revocations_since(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Revocation>, Error> {
+        let rows = sqlx::query!(
+            r#"SELECT id, user_id, revoked_at AS "revoked_at!", access_until FROM sessions
+               WHERE revoked_at >= $1 AND access_until > $2"#,
+            since,
+            now
+        )
+        .map(|row| Revocation {
+            user_id: row.user_id.into(),
+            session_id: row.id.into(),
+            revoked_at: row.revoked_at,
+            keep_until: row.access_until,
+        })
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows)
+    }
+}
