@@ -117,6 +117,17 @@ struct CreateAdmin {
 pub enum Channel {
     /// Text messages.
     Sms,
+    /// Electronic mail.
+    Email,
+}
+
+impl From<Channel> for civiclens_nats::subjects::Channel {
+    fn from(channel: Channel) -> Self {
+        match channel {
+            Channel::Sms => Self::Sms,
+            Channel::Email => Self::Email,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -136,7 +147,9 @@ mod tests {
         assert_eq!(cli.config, Some(PathBuf::from("c.toml")));
         let Command::Dev { data_dir, listen } = cli.command else { panic!("not dev") };
         assert_eq!((data_dir, listen), (PathBuf::from(".civiclens"), "127.0.0.1:0".parse().ok()));
-        assert!(Cli::try_parse_from(["civiclens", "worker", "sms"]).is_ok());
+        for channels in [&["sms"][..], &["email"], &["sms", "email"], &[]] {
+            assert!(Cli::try_parse_from(["civiclens", "worker"].iter().chain(channels)).is_ok(), "{channels:?}");
+        }
         assert!(Cli::try_parse_from(["civiclens", "worker", "pigeon"]).is_err());
     }
 }
