@@ -8,6 +8,7 @@ mod support;
 
 mod breaker;
 mod delivery;
+mod email;
 mod first_login;
 mod history;
 mod http_rules;
