@@ -19,10 +19,22 @@ use crate::cli;
 
 /// Where Twilio is, unless configuration says otherwise.
 const TWILIO: &str = "https://api.twilio.com/";
-/// How many SMS one worker hands over at once.
-const SMS_AT_ONCE: usize = 32;
-/// How many e-mails: each takes a connection of its own, and mail servers permit few.
-const EMAILS_AT_ONCE: usize = 8;
+
+/// How a channel's jobs are done.
+struct Pace {
+    /// How many one worker hands over at once.
+    at_once: usize,
+    /// How often a job is tried.
+    tries: u64,
+    /// The longest pause between two tries.
+    longest_pause: Duration,
+}
+
+/// About two minutes: a code is of no use much later.
+const SMS: Pace = Pace { at_once: 32, tries: 8, longest_pause: Duration::from_mins(1) };
+/// About three quarters of an hour, since mail servers put strangers off for minutes. Each message takes a connection, and
+/// they permit few.
+const EMAIL: Pace = Pace { at_once: 8, tries: 16, longest_pause: Duration::from_mins(5) };
 
 /// The channels that have workers.
 pub(super) const CHANNELS: [Channel; 2] = [Channel::Sms, Channel::Email];
@@ -55,7 +67,7 @@ fn start_sms(foundation: &Foundation) -> anyhow::Result<Handle> {
         webotp_domain: otp.webotp_domain.clone(),
         android_app_hash: otp.android_app_hash.clone(),
     });
-    Ok(start_channel(foundation, Channel::Sms, SMS_AT_ONCE, delivery))
+    Ok(start_channel(foundation, Channel::Sms, &SMS, delivery))
 }
 
 fn start_email(foundation: &Foundation) -> anyhow::Result<Handle> {
@@ -70,25 +82,25 @@ fn start_email(foundation: &Foundation) -> anyhow::Result<Handle> {
         clock: Arc::clone(&foundation.clock),
         public_url,
     });
-    Ok(start_channel(foundation, Channel::Email, EMAILS_AT_ONCE, delivery))
+    Ok(start_channel(foundation, Channel::Email, &EMAIL, delivery))
 }
 
-fn start_channel(foundation: &Foundation, channel: Channel, at_once: usize, delivery: impl Handler) -> Handle {
+fn start_channel(foundation: &Foundation, channel: Channel, pace: &Pace, delivery: impl Handler) -> Handle {
     let clock = Arc::clone(&foundation.clock);
     let options = WorkerOptions {
         name: channel.as_str(),
-        concurrency: at_once,
+        concurrency: pace.at_once,
         ack_wait: Duration::from_secs(30),
-        max_deliver: 8,
-        backoff: Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(1) },
+        max_deliver: pace.tries,
+        backoff: Backoff { base: Duration::from_secs(1), cap: pace.longest_pause },
         dead_letters: DeadLetters::new(foundation.publisher.clone(), channel),
         clock: Arc::new(move || clock.now()),
         handle_timeout: Duration::from_secs(25),
         drain_timeout: Duration::from_secs(12),
     };
-    let place = (foundation.subjects.stream(StreamKind::Notify), consumers::name(channel));
+    let consumer = (foundation.subjects.stream(StreamKind::Notify), consumers::name(channel));
     let (jetstream, background) = (foundation.jetstream.clone(), foundation.background.handle());
-    Handle::start(jetstream, place, Arc::new(delivery), options, &background, &foundation.crashed)
+    Handle::start(jetstream, consumer, Arc::new(delivery), options, &background, &foundation.crashed)
 }
 
 fn inbox(foundation: &Foundation, key: &'static str) -> anyhow::Result<Inbox> {
