@@ -20,11 +20,12 @@ use civiclens_nats::client::{self, ConnectOptions};
 use civiclens_nats::lag::consumer_lag;
 use civiclens_nats::publish::Publisher;
 use civiclens_nats::reconcile::Topology;
-use civiclens_nats::subjects::{Channel, StreamKind, Subjects};
+use civiclens_nats::subjects::{StreamKind, Subjects};
 use tokio_util::sync::CancellationToken;
 
 use super::admin::{hashing, password_policy};
 use super::keys;
+use super::worker::CHANNELS;
 use crate::config::Settings;
 use crate::telemetry::start_metrics;
 
@@ -251,9 +252,11 @@ fn keep_gauges(
                 let in_use = u32::try_from(idle).map_or(0, |idle| size.saturating_sub(idle));
                 metrics::gauge!("civiclens_pool_in_use", "pool" => name).set(f64::from(in_use));
             }
-            if let Ok(lag) = consumer_lag(&jetstream, &stream, Channel::Sms.as_str()).await {
-                let waiting = u32::try_from(lag.pending).unwrap_or(u32::MAX);
-                metrics::gauge!("civiclens_consumer_lag", "consumer" => "sms").set(f64::from(waiting));
+            for channel in CHANNELS {
+                if let Ok(lag) = consumer_lag(&jetstream, &stream, channel.as_str()).await {
+                    let waiting = u32::try_from(lag.pending).unwrap_or(u32::MAX);
+                    metrics::gauge!("civiclens_consumer_lag", "consumer" => channel.as_str()).set(f64::from(waiting));
+                }
             }
         }
     }))

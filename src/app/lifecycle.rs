@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use civiclens_actors::store::{self, Db};
+use futures::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -28,19 +29,18 @@ pub async fn serve(settings: Settings, workers: bool) -> anyhow::Result<ExitCode
     orderly(app.stop(), reason).await
 }
 
-/// Runs notification workers until a signal.
+/// Runs the notification workers of `channels`, of all when none is named, until a signal.
 ///
 /// # Errors
 /// When they cannot start.
 pub async fn worker(settings: Settings, channels: Vec<Channel>) -> anyhow::Result<ExitCode> {
     let foundation = Foundation::prepare(settings, None).await?;
-    let running = workers::start_all(&foundation)?;
+    let channels = workers::named_or_all(&channels);
+    let running = workers::start(&foundation, &channels)?;
     tracing::info!(?channels, "ready for jobs");
     let reason = wait_for_end(&foundation.crashed.clone()).await?;
     let stop = async {
-        for worker in &running {
-            worker.drain(3 * DRAIN).await;
-        }
+        join_all(running.iter().map(|worker| worker.drain(3 * DRAIN))).await;
         foundation.close().await;
         Ok(())
     };

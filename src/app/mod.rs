@@ -100,7 +100,7 @@ impl Components {
         let retention = chrono::Duration::from_std(foundation.settings.outbox.retention)?;
         let relay = Relay::new(foundation.background_db.clone(), foundation.publisher.clone(), clock, retention);
         let outbox = outbox::Handle::start(relay, &background, crashed);
-        let workers = if workers { worker::start_all(foundation)? } else { Vec::new() };
+        let workers = if workers { worker::start(foundation, &worker::CHANNELS)? } else { Vec::new() };
         Ok(Self { otp, passwords, sessions, sign_in, accounts, audit, outbox, workers })
     }
 

@@ -147,6 +147,17 @@ struct CreateAdmin {
 pub enum Channel {
     /// Text messages.
     Sms,
+    /// Electronic mail.
+    Email,
+}
+
+impl From<Channel> for civiclens_nats::subjects::Channel {
+    fn from(channel: Channel) -> Self {
+        match channel {
+            Channel::Sms => Self::Sms,
+            Channel::Email => Self::Email,
+        }
+    }
 }
 
 #[cfg(test)]
@@ -172,7 +183,9 @@ mod tests {
         assert!(
             Cli::try_parse_from(["civiclens", "keys", "retire", "-Prk_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k"]).is_ok()
         );
-        assert!(Cli::try_parse_from(["civiclens", "worker", "sms"]).is_ok());
+        for channels in [&["sms"][..], &["email"], &["sms", "email"], &[]] {
+            assert!(Cli::try_parse_from(["civiclens", "worker"].iter().chain(channels)).is_ok(), "{channels:?}");
+        }
         assert!(Cli::try_parse_from(["civiclens", "worker", "pigeon"]).is_err());
     }
 }

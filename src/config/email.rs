@@ -1,6 +1,7 @@
 //! `[email]`: who carries electronic mail.
 
 use civiclens_actors::domain::secret::Secret;
+use civiclens_actors::notifications::email::Sender;
 use serde::{Deserialize, Serialize};
 
 use super::Checks;
@@ -32,7 +33,12 @@ impl Email {
             ),
             "smtp" => {
                 checks.url("email.smtp_url", self.smtp_url.expose(), &["smtp", "smtps"]);
-                checks.require("email.from", self.from.is_some(), "is needed by smtp");
+                let sender = self.from.as_deref().is_some_and(|text| text.parse::<Sender>().is_ok());
+                checks.require(
+                    "email.from",
+                    sender,
+                    "must be a sender such as \"CivicLens <no-reply@civiclens.example>\"",
+                );
             }
             _ => checks.require("email.provider", false, "must be \"smtp\" or \"log\""),
         }

@@ -9,6 +9,7 @@ mod support;
 mod admission;
 mod breaker;
 mod delivery;
+mod email;
 mod first_login;
 mod history;
 mod http_rules;

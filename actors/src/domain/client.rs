@@ -48,10 +48,9 @@ pub struct Device {
 }
 
 impl Device {
-    /// A text that names the device to its owner: the given name, else the id; control characters dropped, cut to a
-    /// bounded length.
+    /// A text that names the device to its owner: control characters dropped, cut to a bounded length.
     pub fn label(&self) -> Option<String> {
-        let text = self.name.as_deref().or(self.id.as_deref())?;
+        let text = self.name.as_deref()?;
         let clean: String = text.chars().filter(|c| !c.is_control()).take(DEVICE_TEXT).collect();
         (!clean.trim().is_empty()).then(|| clean.trim().to_owned())
     }

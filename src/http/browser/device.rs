@@ -10,11 +10,11 @@ use utoipa::ToSchema;
 
 use super::{Browser, Kind, wants_cookies};
 
-/// A device: its id, or its id and name.
+/// A device: a text that is both its id and its name, or one of each.
 #[derive(Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(in crate::http) enum DeviceBody {
-    /// The client's own id for the device.
+    /// The client's own name for the device, by which it is also known again.
     Id(String),
     /// Id and name.
     Described {
@@ -28,7 +28,7 @@ pub(in crate::http) enum DeviceBody {
 impl From<DeviceBody> for Device {
     fn from(body: DeviceBody) -> Self {
         let (id, name) = match body {
-            DeviceBody::Id(id) => (Some(id), None),
+            DeviceBody::Id(text) => (Some(text.clone()), Some(text)),
             DeviceBody::Described { id, name } => (id, name),
         };
         Self { id: id.filter(|id| !id.trim().is_empty()), name }

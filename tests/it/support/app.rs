@@ -20,6 +20,7 @@ use sqlx::postgres::{PgPool, PgPoolOptions};
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
+use super::smtp::Smtp;
 use super::stack::{self, OwnStack, Servers};
 use super::twilio::{ACCOUNT, TOKEN, Twilio};
 use super::{Answer, Citizen};
@@ -36,6 +37,7 @@ pub(crate) struct TestApp {
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) twilio: Twilio,
+    pub(crate) mail: Smtp,
     pub(crate) http: reqwest::Client,
     pub(crate) db: PgPool,
     pub(crate) jetstream: jetstream::Context,
@@ -70,13 +72,14 @@ async fn tell(servers: Servers, configure: impl FnOnce(&mut Settings), told: imp
     sqlx::query(sqlx::AssertSqlSafe(create)).execute(&admin).await.unwrap();
     let clock = Arc::new(ManualClock::at(SystemClock.now()));
     let twilio = Twilio::start(Arc::clone(&clock)).await;
-    let mut settings = settings(&servers, &name, &twilio.url);
+    let mail = Smtp::start().await;
+    let mut settings = settings(&servers, &name, &twilio.url, &mail.url);
     configure(&mut settings);
     let problems = settings.validate(true);
     assert!(problems.is_empty(), "{problems}");
     // Less than production allows: stories are about more than hashing.
     settings.password.cost = 4;
-    let app = TestApp::start(settings, clock, twilio).await;
+    let app = TestApp::start(settings, clock, twilio, mail).await;
     let end = AssertUnwindSafe(told(&app)).catch_unwind().await;
     Box::pin(app.leave_nothing()).await;
     admin.close().await;
@@ -85,7 +88,7 @@ async fn tell(servers: Servers, configure: impl FnOnce(&mut Settings), told: imp
     }
 }
 
-fn settings(servers: &Servers, name: &str, twilio: &str) -> Settings {
+fn settings(servers: &Servers, name: &str, twilio: &str, mail: &str) -> Settings {
     let mut settings = Settings::default();
     settings.server.listen = ([127, 0, 0, 1], 0).into();
     settings.server.workers = Some(1);
@@ -107,13 +110,13 @@ fn settings(servers: &Servers, name: &str, twilio: &str) -> Settings {
     settings.sms.from = Some("+15005550006".to_owned());
     settings.sms.base_url = Some(twilio.to_owned());
     settings.email.provider = String::from("smtp");
-    settings.email.smtp_url = Secret::from("smtp://127.0.0.1:1");
+    settings.email.smtp_url = Secret::from(mail);
     settings.email.from = Some("CivicLens <no-reply@civiclens.example>".to_owned());
     settings
 }
 
 impl TestApp {
-    async fn start(settings: Settings, clock: Arc<ManualClock>, twilio: Twilio) -> Self {
+    async fn start(settings: Settings, clock: Arc<ManualClock>, twilio: Twilio, mail: Smtp) -> Self {
         let overrides = Overrides { clock: Some(Arc::clone(&clock) as Arc<dyn Clock>), workers: true };
         let running = App::start(settings.clone(), overrides).await.unwrap();
         let nats = async_nats::ConnectOptions::new().retry_on_initial_connect();
@@ -129,6 +132,7 @@ impl TestApp {
             running,
             clock,
             twilio,
+            mail,
             http: reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build().unwrap(),
             db: pool,
             jetstream: jetstream::new(nats),
@@ -147,14 +151,14 @@ impl TestApp {
 
     /// A second service on the same servers, database and prefixes.
     pub(crate) async fn replica(&self) -> Self {
-        Self::start(self.settings.clone(), Arc::clone(&self.clock), self.twilio.clone()).await
+        Self::start(self.settings.clone(), Arc::clone(&self.clock), self.twilio.clone(), self.mail.clone()).await
     }
 
     /// A replica that is configured otherwise.
     pub(crate) async fn replica_with(&self, configure: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.settings.clone();
         configure(&mut settings);
-        Self::start(settings, Arc::clone(&self.clock), self.twilio.clone()).await
+        Self::start(settings, Arc::clone(&self.clock), self.twilio.clone(), self.mail.clone()).await
     }
 
     /// What `civiclens keys` does its work with.

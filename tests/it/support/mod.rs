@@ -6,6 +6,8 @@ mod app;
 mod citizen;
 mod dump;
 mod events;
+mod jobs;
+mod smtp;
 mod stack;
 mod twilio;
 
@@ -14,5 +16,6 @@ pub(crate) use self::answer::Answer;
 pub(crate) use self::app::{TestApp, eventually, story, story_on, story_with};
 pub(crate) use self::citizen::{Citizen, Session, wrong};
 pub(crate) use self::events::names;
+pub(crate) use self::smtp::{Mail, MailReply};
 pub(crate) use self::stack::OwnStack;
 pub(crate) use self::twilio::Reply;

@@ -1,7 +1,7 @@
 //! The texts people get, in every language: one file for each kind of message, for the channels it is sent on.
 //!
 //! Sentences are constants. A value goes in after a sentence was chosen and is never read as a template; HTML is escaped
-//! where it is written, in [`letter`]. A test checks that each message exists in each language and holds what it must.
+//! where it is written, in `letter.rs`. A test checks that each message exists in each language and holds what it must.
 
 mod account_locked;
 mod codes;
