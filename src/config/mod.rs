@@ -131,7 +131,7 @@ impl Settings {
     /// Judges every value; empty when all is well. `production` refuses what only helps development.
     pub fn validate(&self, production: bool) -> Problems {
         let mut checks = Checks::default();
-        self.server.check(&mut checks);
+        self.server.check(&mut checks, production);
         self.database.check(&mut checks);
         self.redis.check(&mut checks);
         self.nats.check(&mut checks);

@@ -50,7 +50,7 @@ impl Default for Server {
 }
 
 impl Server {
-    pub(super) fn check(&self, checks: &mut Checks) {
+    pub(super) fn check(&self, checks: &mut Checks, production: bool) {
         checks.require("server.workers", self.workers != Some(0), "must be at least 1");
         checks.require("server.request_timeout", !self.request_timeout.is_zero(), "must be longer than nothing");
         checks.require(
@@ -62,6 +62,11 @@ impl Server {
             "server.operator_listen",
             self.operator_listen != Some(self.listen) || self.listen.port() == 0,
             "must differ from server.listen",
+        );
+        checks.require(
+            "server.public_url",
+            self.public_url.is_some() || !production,
+            "is required: links in messages start with it, and never with what a request says",
         );
         if let Some(url) = &self.public_url {
             let fits = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();

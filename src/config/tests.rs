@@ -96,10 +96,11 @@ fn production_refuses_what_only_helps_development() {
         "ab".repeat(31)
     );
     let found = lines(&loaded(&file, &[]).all_problems());
-    assert_eq!(found.len(), 3, "{found:?}");
-    assert!(found[0].contains("otp.expose_codes"));
-    assert!(found[1].contains("sms.provider"));
-    assert!(found[2].contains("email.provider"));
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert!(found[0].contains("server.public_url"));
+    assert!(found[1].contains("otp.expose_codes"));
+    assert!(found[2].contains("sms.provider"));
+    assert!(found[3].contains("email.provider"));
     assert!(loaded(&file, &[("CIVICLENS__ENVIRONMENT", "development")]).all_problems().is_empty());
 }
 

@@ -92,6 +92,7 @@ fn settings(servers: &Servers, name: &str, twilio: &str, mail: &str) -> Settings
     let mut settings = Settings::default();
     settings.server.listen = ([127, 0, 0, 1], 0).into();
     settings.server.workers = Some(1);
+    settings.server.public_url = url::Url::parse("https://id.civiclens.example").ok();
     settings.database.url = Secret::from(stack::database(&servers.database, name));
     settings.database.max_connections = 4;
     settings.redis.url = Secret::from(servers.redis.as_str());
