@@ -26,3 +26,4 @@ pub mod secret;
 mod signed;
 pub mod token;
 pub mod totp;
+pub mod user;

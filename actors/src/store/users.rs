@@ -4,11 +4,11 @@ use chrono::{DateTime, Utc};
 use serde_json::Value;
 
 use super::{Db, Error, UnitOfWork};
-use crate::accounts::User;
 use crate::domain::language::Language;
 use crate::domain::phone::Phone;
 use crate::domain::principal::UserId;
 use crate::domain::role::{ProfileLevel, Role};
+use crate::domain::user::User;
 
 /// An officer, administrator or auditor to be created.
 #[derive(Debug)]
