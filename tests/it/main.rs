@@ -7,14 +7,23 @@
 mod support;
 
 mod breaker;
+mod commands;
 mod delivery;
+mod dev;
+mod development;
+mod drift;
 mod first_login;
 mod history;
 mod http_rules;
+mod jobs;
+mod log_lines;
 mod officers;
+mod operators;
 mod outages;
+mod relay;
 mod replicas;
 mod request_otp;
 mod secrets;
 mod sessions;
+mod shutdown;
 mod verify_otp;
