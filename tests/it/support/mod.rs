@@ -6,16 +6,16 @@ mod citizen;
 mod contract;
 mod dump;
 mod events;
-mod jobs;
 mod process;
 mod stack;
 mod twilio;
+mod workshop;
 
 pub(crate) use self::answer::Answer;
 pub(crate) use self::app::{TestApp, eventually, story, story_on, story_with, story_without_workers};
 pub(crate) use self::citizen::{Citizen, Session, wrong};
 pub(crate) use self::events::{Event, names};
-pub(crate) use self::jobs::{Ground, Workshop};
 pub(crate) use self::process::{Ended, Folder, Process, civiclens, is_alive};
 pub(crate) use self::stack::{OwnStack, unused_database};
 pub(crate) use self::twilio::Reply;
+pub(crate) use self::workshop::{Ground, Workshop};
