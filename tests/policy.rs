@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use civiclens::config::Settings;
 use serde_json::Value;
 
 /// The longest a file may be before its tests.
@@ -166,6 +167,88 @@ fn dependencies_point_one_way() {
     for part in ["civiclens-nats", "civiclens-actors"] {
         assert!(!graph.reached_names(part).contains("actix-web"), "{part} knows nothing of HTTP");
     }
+}
+
+/// The words behind each `crate::` of the code in `text`: where it reaches outside its own folder.
+fn reaches(text: &str) -> BTreeSet<String> {
+    let code = text.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let mut reached = BTreeSet::new();
+    for part in code.split("crate::").skip(1) {
+        // One word, or a list in braces of which each entry begins with one.
+        let list = part.strip_prefix('{').map(|rest| rest.split('}').next().unwrap_or_default());
+        for entry in list.unwrap_or(part).split(if list.is_some() { "," } else { "\0" }) {
+            let word = entry.trim_start().split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+            reached.insert(word.to_owned());
+        }
+    }
+    reached
+}
+
+#[test]
+fn inside_actors_too_dependencies_point_one_way() {
+    let allowed = [("actors/src/domain", vec!["domain"]), ("actors/src/store", vec!["domain", "store"])];
+    let mut wrong = Vec::new();
+    for (folder, allowed) in allowed {
+        for path in files(folder, "rs") {
+            let reached = reaches(&fs::read_to_string(&path).unwrap());
+            for name in reached.iter().filter(|name| !allowed.contains(&name.as_str())) {
+                wrong.push(format!("{} names crate::{name}", path.strip_prefix(root()).unwrap().display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "domain names nothing else, store no component:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn rules_do_no_input_or_output() {
+    let doors =
+        ["sqlx::", "redis::", "reqwest::", "async_nats::", "civiclens_nats::", "actix::", "tokio::", "async fn"];
+    for path in files("actors/src/domain", "rs") {
+        let text = fs::read_to_string(&path).unwrap();
+        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+        for line in code.lines().filter(|line| !line.trim_start().starts_with("//")) {
+            assert!(!doors.iter().any(|door| line.contains(door)), "{}: {line}", path.display());
+        }
+    }
+}
+
+#[test]
+fn what_a_file_reaches_is_found() {
+    let text =
+        "use crate::accounts::User;\n// crate::nothing\nuse crate::{audit, otp::Error};\nfn f(c: crate::store::Db) {}";
+    assert_eq!(reaches(text).into_iter().collect::<Vec<_>>(), ["accounts", "audit", "otp", "store"]);
+}
+
+/// Every key of the configuration.
+fn keys(prefix: &str, value: &Value, found: &mut BTreeSet<String>) {
+    match value.as_object() {
+        Some(fields) => {
+            for (name, value) in fields {
+                let key = if prefix.is_empty() { name.clone() } else { format!("{prefix}.{name}") };
+                keys(&key, value, found);
+            }
+        }
+        None => drop(found.insert(prefix.to_owned())),
+    }
+}
+
+#[test]
+fn the_readme_tells_of_every_setting_and_of_no_other() {
+    let mut known = BTreeSet::new();
+    keys("", &serde_json::to_value(Settings::default()).unwrap(), &mut known);
+    let readme = fs::read_to_string(root().join("README.md")).unwrap();
+    let (_, section) = readme.split_once("\n## Configuration\n").unwrap();
+    let section = section.split("\n## ").next().unwrap_or_default();
+    let told: BTreeSet<String> = section
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `"))
+        .filter_map(|line| line.split('`').next())
+        .map(str::to_owned)
+        .collect();
+    let list = |keys: Vec<&String>| keys.into_iter().cloned().collect::<Vec<_>>().join("\n");
+    let (missing, unknown) = (known.difference(&told).collect::<Vec<_>>(), told.difference(&known).collect::<Vec<_>>());
+    assert!(missing.is_empty(), "README's table of settings lacks:\n{}", list(missing));
+    assert!(unknown.is_empty(), "README's table of settings has what is no setting:\n{}", list(unknown));
 }
 
 #[test]

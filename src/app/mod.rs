@@ -148,7 +148,8 @@ fn start_http(foundation: &Foundation, components: &Components) -> anyhow::Resul
             entropy::uuid_v7(clock.now(), &*entropy).map(|id| id.to_string()).unwrap_or_default()
         }),
     };
-    let listen = |address| TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"));
+    let advice = "choose another address in [server], or with --listen";
+    let listen = |address| TcpListener::bind(address).with_context(|| format!("cannot listen on {address} ({advice})"));
     let listener = listen(settings.server.listen)?;
     let url = format!("http://{}", listener.local_addr()?);
     let mut surfaces = vec![(listener, Surface::All)];

@@ -2,11 +2,12 @@
 
 use std::cell::Cell;
 
-use civiclens::config::Settings;
+use civiclens::config::{Environment, Settings};
 
 use crate::support::{eventually, story_with};
 
 fn suspicious(settings: &mut Settings) {
+    settings.environment = Environment::Development;
     settings.otp.breaker_min_sent = 5;
     settings.otp.breaker_min_entered_percent = 50;
     settings.rate_limit.otp_per_address = "100000/hour".parse().unwrap();
@@ -32,6 +33,8 @@ async fn a_block_of_numbers_whose_codes_nobody_enters_gets_no_more() {
         .await;
         let refused = refused.refused(503, "otp_sending_paused");
         assert!(refused.number("retry-after") >= 1);
+        let metrics = app.gets("/metrics").await.ok();
+        assert!(metrics.body.as_str().unwrap().contains("\nciviclens_otp_paused_total "), "{metrics:?}");
         app.citizen("99000 44010").requests_code().await.ok();
         app.minutes_pass(80);
         let back = async || (app.citizen("98765 44099").requests_code().await.status == 200).then_some(());

@@ -1,6 +1,10 @@
 //! Messages reach the provider, once.
 
-use crate::support::{Reply, eventually, story};
+use std::time::Duration;
+
+use civiclens_nats::subjects::StreamKind;
+
+use crate::support::{Folder, Process, Reply, eventually, story, story_without_workers};
 
 #[actix::test]
 async fn a_provider_that_is_busy_or_broken_is_asked_again() {
@@ -24,8 +28,7 @@ async fn a_message_whose_answer_was_lost_is_not_sent_twice() {
         let code = ravi.gets_code().await;
         let looked = async || (app.twilio.looks() > 0).then_some(());
         eventually("a look for the lost message", looked).await;
-        let jobs = civiclens_nats::subjects::StreamKind::Notify;
-        let done = async || app.on_stream(jobs, 0).await.is_empty().then_some(());
+        let done = async || app.on_stream(StreamKind::Notify, 0).await.is_empty().then_some(());
         eventually("the job to be done", done).await;
         assert_eq!(app.twilio.messages_to("+919876543210").len(), 1);
         assert_eq!(app.twilio.posts(), 1);
@@ -49,5 +52,38 @@ async fn a_message_that_can_never_arrive_is_kept_with_why() {
         assert_eq!(letter.body["message"]["requestid"].as_str(), request.header("x-request-id"));
         assert_eq!(app.twilio.posts(), 1);
     })
+    .await;
+}
+
+#[actix::test]
+async fn a_message_is_sent_once_although_its_worker_was_killed_after_sending() {
+    story_without_workers(
+        |_| (),
+        async |app| {
+            let folder = Folder::new();
+            let worker = async || {
+                let process = Process::start(app.command(&folder, &["worker", "sms"]));
+                process.says("worker started").await;
+                process
+            };
+            // It dies after the provider took the message and before it says so.
+            let dying = worker().await;
+            app.twilio.will(&[Reply::TakeAndStall]);
+            let ravi = app.citizen("98765 43210");
+            ravi.requests_code().await.ok();
+            let code = ravi.code_from_sms().await;
+            dying.gets_signal("KILL");
+            drop(dying);
+            let mut other = worker().await;
+            app.jobs_come_again_after(Duration::from_millis(500)).await;
+            let looked = async || (app.twilio.looks() > 0).then_some(());
+            eventually("a look for the message", looked).await;
+            eventually("no jobs", async || app.on_stream(StreamKind::Notify, 0).await.is_empty().then_some(())).await;
+            assert_eq!((app.twilio.messages_to("+919876543210").len(), app.twilio.posts()), (1, 1));
+            ravi.enters(&code).await.ok();
+            other.gets_signal("TERM");
+            assert_eq!(other.ends().await, Some(0));
+        },
+    )
     .await;
 }

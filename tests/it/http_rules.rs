@@ -1,10 +1,20 @@
 //! What every route has in common.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use civiclens::app::{App, Overrides};
+use civiclens::config::Settings;
+use civiclens_actors::domain::clock::{Clock, SystemClock};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use crate::support::{Answer, TestApp, story};
+use crate::support::{Answer, TestApp, eventually, story, story_with};
 
 const REQUEST: &str = "/api/v1/auth/request-otp";
 
@@ -75,13 +85,94 @@ async fn a_harmless_request_id_is_kept_and_another_replaced() {
     .await;
 }
 
+/// What a client gets that writes its own bytes.
+async fn says(app: &TestApp, request: &str) -> String {
+    let at = app.at("");
+    let mut stream = TcpStream::connect(at.trim_start_matches("http://")).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let mut answer = Vec::new();
+    // A server that does not want the rest may cut the connection after its answer.
+    let _ = stream.read_to_end(&mut answer).await;
+    String::from_utf8(answer).unwrap()
+}
+
 #[actix::test]
-async fn answers_carry_the_security_headers() {
+async fn a_body_of_unknown_length_is_cut_off_at_the_limit() {
     story(async |app| {
-        let answer = app.citizen("98765 43210").requests_code().await.ok();
-        assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-        assert_eq!(answer.header("cache-control"), Some("no-store"));
-        assert!(answer.header("strict-transport-security").is_some());
+        let chunk = format!("4000\r\n{}\r\n", "9".repeat(0x4000)).repeat(5);
+        let head =
+            format!("POST {REQUEST} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nConnection: close\r\n");
+        let answer = says(app, &format!("{head}Transfer-Encoding: chunked\r\n\r\n{chunk}0\r\n\r\n")).await;
+        assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
+        assert!(answer.contains("content-type: application/problem+json"), "{answer}");
+        assert!(answer.contains("\"code\":\"payload_too_large\""), "{answer}");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn nobody_is_shown_what_they_sent() {
+    story(async |app| {
+        let answer = Answer::of(app.http.request(Method::TRACE, app.at("/healthz"))).await;
+        let answer = answer.refused(405, "method_not_allowed");
+        assert!(answer.header("allow").is_some(), "{answer:?}");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_request_that_takes_too_long_is_answered_all_the_same() {
+    let impatient = |settings: &mut Settings| settings.server.request_timeout = Duration::from_secs(2);
+    story_with(impatient, async |app| {
+        let ravi = app.citizen("98765 43210");
+        ravi.signs_in().await;
+        let code = ravi.gets_code().await;
+        let mut held = app.db.begin().await.unwrap();
+        sqlx::query("SELECT id FROM users FOR UPDATE").execute(&mut *held).await.unwrap();
+        ravi.enters(&code).await.refused(408, "request_timeout");
+        held.rollback().await.unwrap();
+        app.gets("/healthz").await.ok();
+    })
+    .await;
+}
+
+/// A clock that can be made to fail whoever looks at it next.
+#[derive(Debug, Default)]
+struct Faulty(AtomicBool);
+
+impl Clock for Faulty {
+    fn now(&self) -> DateTime<Utc> {
+        if self.0.swap(false, Ordering::Relaxed) {
+            std::panic::resume_unwind(Box::new("as the story wants it"));
+        }
+        SystemClock.now()
+    }
+}
+
+#[actix::test]
+async fn a_panic_costs_one_answer_and_nothing_else() {
+    story(async |app| {
+        let session = app.citizen("98765 43210").signs_in().await;
+        let clock = Arc::new(Faulty::default());
+        let overrides = Overrides { clock: Some(Arc::clone(&clock) as Arc<dyn Clock>), workers: false };
+        let other = App::start(app.settings.clone(), overrides).await.unwrap();
+        // With an id of its own, so that the first to look at the clock is the endpoint.
+        let asks = async || {
+            let whoami = app.http.get(format!("{}/api/v1/auth/whoami", other.url())).bearer_auth(&session.token);
+            Answer::of(whoami.header("X-Request-Id", "panics-12345678")).await
+        };
+        asks().await.ok();
+        // Something in the background may be faster, now and then.
+        let failed = eventually("a panic", async || {
+            clock.0.store(true, Ordering::Relaxed);
+            let answer = asks().await;
+            (answer.status != 200).then_some(answer)
+        })
+        .await;
+        let failed = failed.refused(500, "internal");
+        assert!(!failed.body.to_string().contains("story"), "{failed:?}");
+        asks().await.ok();
+        other.stop().await.unwrap();
     })
     .await;
 }

@@ -123,7 +123,7 @@ async fn a_key_is_published_before_it_signs() {
 async fn another_algorithm_is_taken_up_without_a_break() {
     story(async |app| {
         let old = app.citizen("98765 43210").signs_in().await;
-        let other = app.replica_with(signs_with(Algorithm::ES256)).await;
+        let other = Box::pin(app.replica_with(signs_with(Algorithm::ES256))).await;
         old.through(&other).gets("/api/v1/auth/whoami").await.ok();
         let made = published(&other).await.remove(0);
         // As long as the rest may not know the new key, nothing is signed with it.

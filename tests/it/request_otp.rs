@@ -25,6 +25,24 @@ async fn the_sms_carries_the_code_once_more_for_the_browser() {
 }
 
 #[actix::test]
+async fn the_sms_names_the_app_that_may_read_it() {
+    let app_of_ours = |settings: &mut civiclens::config::Settings| {
+        settings.otp.android_app_hash = Some("FA+9qCX9VSu".to_owned());
+    };
+    story_with(app_of_ours, async |app| {
+        let ravi = app.citizen("98765 43210");
+        ravi.requests_code().await.ok();
+        let text = ravi.sms().await;
+        let lines: Vec<&str> = text.lines().collect();
+        let code = text.split(' ').next().unwrap();
+        let last = format!("@app.civiclens.example #{code}");
+        assert_eq!(lines[1..], ["FA+9qCX9VSu", "", &last], "{text}");
+        assert!(text.len() <= 140, "an app reads no more than 140 bytes: {text}");
+    })
+    .await;
+}
+
+#[actix::test]
 async fn the_sms_comes_in_the_language_of_the_client() {
     story(async |app| {
         let meera = app.citizen("98765 43211").speaking("hi-IN, en;q=0.5");

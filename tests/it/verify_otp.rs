@@ -2,7 +2,7 @@
 
 use futures::future::join_all;
 
-use crate::support::{story, wrong};
+use crate::support::{Answer, story, wrong};
 
 #[actix::test]
 async fn one_code_opens_one_session_however_many_enter_it() {
@@ -157,6 +157,27 @@ async fn a_suspended_account_stays_out() {
         ravi.enters(&code).await.refused(403, "account_suspended");
         assert_eq!(app.count("SELECT count(*) FROM sessions").await, 1);
         assert_eq!(app.count("SELECT count(*) FROM audit_log WHERE details->>'reason' = 'suspended'").await, 1);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_refusal_does_not_tell_who_has_an_account() {
+    story(async |app| {
+        let (known, stranger) = (app.citizen("98765 43210"), app.citizen("98765 00000"));
+        known.signs_in().await;
+        let told = |answer: Answer| {
+            let mut answer = answer.refused(401, "otp_invalid");
+            answer.body.as_object_mut().unwrap().remove("request_id");
+            for own in ["x-request-id", "date"] {
+                answer.headers.remove(own);
+            }
+            (answer.body, answer.headers)
+        };
+        // Without a code that could be entered, and with one that is another.
+        assert_eq!(told(known.enters("123456").await), told(stranger.enters("123456").await));
+        let (code, other) = (known.gets_code().await, stranger.gets_code().await);
+        assert_eq!(told(known.enters(&wrong(&code)).await), told(stranger.enters(&wrong(&other)).await));
     })
     .await;
 }

@@ -14,11 +14,34 @@ pub(crate) struct Answer {
 impl Answer {
     pub(crate) async fn of(request: reqwest::RequestBuilder) -> Self {
         let response = request.send().await.unwrap();
+        let path = response.url().path().to_owned();
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let text = response.text().await.unwrap();
         let answer = Self { status, headers, body: serde_json::from_str(&text).unwrap_or(Value::String(text)) };
         assert!(answer.header("x-request-id").is_some(), "every answer has an id: {answer:?}");
+        answer.has_security_headers(&path);
         answer
+    }
+
+    /// A browser is told what not to do with it, whatever it is.
+    fn has_security_headers(&self, path: &str) {
+        let told = [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "no-referrer"),
+            ("cross-origin-resource-policy", "same-origin"),
+            ("strict-transport-security", "max-age=63072000; includeSubDomains"),
+        ];
+        for (name, value) in told {
+            assert_eq!(self.header(name), Some(value), "{name}: {self:?}");
+        }
+        let policy = self.header("content-security-policy").unwrap_or_default();
+        for rule in ["default-src 'none'", "frame-ancestors 'none'"] {
+            assert!(policy.contains(rule), "{policy}");
+        }
+        if path.starts_with("/api/v1/") || path.starts_with("/dev/") {
+            assert_eq!(self.header("cache-control"), Some("no-store"), "{self:?}");
+        }
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

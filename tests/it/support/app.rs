@@ -1,8 +1,8 @@
 //! The service under test, one for each story.
 
 use std::panic::AssertUnwindSafe;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_nats::jetstream;
@@ -17,7 +17,7 @@ use civiclens_nats::subjects::{StreamKind, Subjects};
 use futures::FutureExt;
 use futures::future::LocalBoxFuture;
 use sqlx::postgres::{PgPool, PgPoolOptions};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
 
 use super::smtp::Smtp;
@@ -31,9 +31,16 @@ const DEADLINE: Duration = Duration::from_secs(30);
 /// How many stories are told at once, whatever the machine: the streams of each reserve disk of the NATS server.
 static STAGE: Semaphore = Semaphore::const_new(4);
 
+/// Waits for a turn on the NATS server that stories share.
+pub(super) async fn turn() -> SemaphorePermit<'static> {
+    STAGE.acquire().await.unwrap()
+}
+
 /// The service, and everything around it.
 pub(crate) struct TestApp {
     running: RunningApp,
+    /// Where requests go instead, if they do not go here.
+    elsewhere: Mutex<Option<String>>,
     pub(crate) settings: Settings,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) twilio: Twilio,
@@ -54,18 +61,31 @@ pub(crate) fn story_with<'a>(
     configure: impl FnOnce(&mut Settings) + 'a,
     told: impl AsyncFnOnce(&TestApp) + 'a,
 ) -> LocalBoxFuture<'a, ()> {
-    tell(stack::shared(), configure, told).boxed_local()
+    tell(stack::shared(), true, configure, told).boxed_local()
+}
+
+/// Tells a story about a service that leaves the sending of messages to others.
+pub(crate) fn story_without_workers<'a>(
+    configure: impl FnOnce(&mut Settings) + 'a,
+    told: impl AsyncFnOnce(&TestApp) + 'a,
+) -> LocalBoxFuture<'a, ()> {
+    tell(stack::shared(), false, configure, told).boxed_local()
 }
 
 /// Tells a story about a service on servers that can be taken away.
 pub(crate) fn story_on<'a>(stack: &OwnStack, told: impl AsyncFnOnce(&TestApp) + 'a) -> LocalBoxFuture<'a, ()> {
-    tell(stack.servers.clone(), |_| {}, told).boxed_local()
+    tell(stack.servers.clone(), true, |_| {}, told).boxed_local()
 }
 
 /// Leaves nothing behind, however the story ends.
-async fn tell(servers: Servers, configure: impl FnOnce(&mut Settings), told: impl AsyncFnOnce(&TestApp)) {
+async fn tell(
+    servers: Servers,
+    workers: bool,
+    configure: impl FnOnce(&mut Settings),
+    told: impl AsyncFnOnce(&TestApp),
+) {
     static COUNT: AtomicUsize = AtomicUsize::new(1);
-    let _turn = STAGE.acquire().await.unwrap();
+    let _turn = turn().await;
     let name = format!("t{}", COUNT.fetch_add(1, Ordering::Relaxed));
     let admin = PgPoolOptions::new().max_connections(1).connect(&servers.database).await.unwrap();
     let create = format!("CREATE DATABASE {name} TEMPLATE {}", stack::TEMPLATE);
@@ -75,11 +95,11 @@ async fn tell(servers: Servers, configure: impl FnOnce(&mut Settings), told: imp
     let mail = Smtp::start().await;
     let mut settings = settings(&servers, &name, &twilio.url, &mail.url);
     configure(&mut settings);
-    let problems = settings.validate(true);
+    let problems = settings.validate(settings.is_production());
     assert!(problems.is_empty(), "{problems}");
     // Less than production allows: stories are about more than hashing.
     settings.password.cost = 4;
-    let app = TestApp::start(settings, clock, twilio, mail).await;
+    let app = TestApp::start_with(settings, workers, clock, twilio, mail).await;
     let end = AssertUnwindSafe(told(&app)).catch_unwind().await;
     Box::pin(app.leave_nothing()).await;
     admin.close().await;
@@ -118,7 +138,17 @@ fn settings(servers: &Servers, name: &str, twilio: &str, mail: &str) -> Settings
 
 impl TestApp {
     async fn start(settings: Settings, clock: Arc<ManualClock>, twilio: Twilio, mail: Smtp) -> Self {
-        let overrides = Overrides { clock: Some(Arc::clone(&clock) as Arc<dyn Clock>), workers: true };
+        Self::start_with(settings, true, clock, twilio, mail).await
+    }
+
+    async fn start_with(
+        settings: Settings,
+        workers: bool,
+        clock: Arc<ManualClock>,
+        twilio: Twilio,
+        mail: Smtp,
+    ) -> Self {
+        let overrides = Overrides { clock: Some(Arc::clone(&clock) as Arc<dyn Clock>), workers };
         let running = App::start(settings.clone(), overrides).await.unwrap();
         let nats = async_nats::ConnectOptions::new().retry_on_initial_connect();
         let address = url::Url::parse(settings.nats.url.expose()).unwrap();
@@ -131,6 +161,7 @@ impl TestApp {
         let pool = PgPoolOptions::new().max_connections(2).connect_lazy(settings.database.url.expose()).unwrap();
         let app = Self {
             running,
+            elsewhere: Mutex::new(None),
             clock,
             twilio,
             mail,
@@ -183,8 +214,15 @@ impl TestApp {
         self.stop().await;
     }
 
+    /// The address of `path`.
     pub(crate) fn at(&self, path: &str) -> String {
-        format!("{}{path}", self.running.url())
+        let elsewhere = self.elsewhere.lock().unwrap().clone();
+        format!("{}{path}", elsewhere.unwrap_or_else(|| self.running.url()))
+    }
+
+    /// From now on requests go to another process, which must share everything with this one.
+    pub(crate) fn requests_go_to(&self, url: String) {
+        *self.elsewhere.lock().unwrap() = Some(url);
     }
 
     pub(crate) async fn gets(&self, path: &str) -> Answer {

@@ -2,9 +2,9 @@
 
 use async_nats::jetstream;
 use civiclens_nats::subjects::StreamKind;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::{TestApp, eventually};
+use super::{TestApp, contract, eventually};
 
 /// A message on a stream.
 #[derive(Clone, Debug)]
@@ -47,20 +47,26 @@ impl TestApp {
     }
 }
 
-async fn read_all(jetstream: &jetstream::Context, name: &str) -> Option<Vec<Event>> {
+/// Every message on a stream, each held to the contract; `None` if there is no such stream.
+pub(super) async fn read_all(jetstream: &jetstream::Context, name: &str) -> Option<Vec<Event>> {
     let mut stream = jetstream.get_stream(name).await.ok()?;
     let state = stream.info().await.ok()?.state.clone();
     let mut all = Vec::new();
     for sequence in state.first_sequence.max(1)..=state.last_sequence {
         // A job that was done meanwhile is gone.
         let Ok(message) = stream.get_raw_message(sequence).await else { continue };
-        let header = |name: &str| message.headers.get(name).map(|value| value.as_str().to_owned()).unwrap_or_default();
-        all.push(Event {
+        let all_headers = message.headers.iter();
+        let headers = all_headers.map(|(name, values)| (name.to_string(), Value::from(values[0].as_str())));
+        let headers: Map<String, Value> = headers.collect();
+        let header = |name: &str| headers.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let event = Event {
             subject: message.subject.to_string(),
             message_id: header("Nats-Msg-Id"),
             request_id: header(civiclens_nats::publish::REQUEST_ID),
             body: serde_json::from_slice(&message.payload).unwrap(),
-        });
+        };
+        contract::holds(event.name(), &headers, &event.body);
+        all.push(event);
     }
     Some(all)
 }

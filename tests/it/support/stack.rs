@@ -8,12 +8,14 @@ use std::time::Duration;
 use civiclens::embedded::{Binaries, Durability, Options, Service, Stack};
 use civiclens_actors::domain::secret::Secret;
 use civiclens_actors::store::{self, Db};
+use sqlx::Connection;
 use tokio::sync::{mpsc, oneshot};
 
 /// The database that every test's own is copied from.
 pub(crate) const TEMPLATE: &str = "civiclens_template";
 
-const FOLDER: &str = "civiclens-it-";
+/// What the name of every folder of a run starts with; the process follows.
+pub(super) const FOLDER: &str = "civiclens-it-";
 
 /// Where the servers of a stack are: their URLs.
 #[derive(Clone, Debug)]
@@ -125,6 +127,17 @@ pub(crate) fn database(url: &str, name: &str) -> String {
     let mut url = url::Url::parse(url).unwrap();
     url.set_path(name);
     url.into()
+}
+
+/// A new database on the server of the run, which nobody migrated yet.
+pub(crate) async fn unused_database() -> String {
+    static COUNT: AtomicUsize = AtomicUsize::new(1);
+    let (name, servers) = (format!("unused{}", COUNT.fetch_add(1, Ordering::Relaxed)), shared());
+    let mut admin = sqlx::PgConnection::connect(&servers.database).await.unwrap();
+    let create = sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"));
+    sqlx::query(create).execute(&mut admin).await.unwrap();
+    admin.close().await.unwrap();
+    database(&servers.database, &name)
 }
 
 async fn make_template(servers: &Servers) {

@@ -24,6 +24,8 @@ pub(crate) enum Reply {
     BadNumber,
     /// Take the message and close the connection without an answer.
     TakeAndHangUp,
+    /// Take the message and never answer.
+    TakeAndStall,
 }
 
 /// A message that was taken.
@@ -42,6 +44,7 @@ struct State {
     messages: Vec<Message>,
     posts: usize,
     looks: usize,
+    stalled: bool,
 }
 
 /// The fake.
@@ -120,6 +123,10 @@ async fn serve(mut stream: TcpStream, state: &Mutex<State>, clock: &ManualClock)
     } else {
         Some(list(&mut state.lock().unwrap(), query))
     };
+    if std::mem::take(&mut state.lock().unwrap().stalled) {
+        // Until the other side goes.
+        stream.read_buf(&mut read).await.ok()?;
+    }
     let (status, body) = answer?;
     let wait = if status == 429 { "Retry-After: 1\r\n" } else { "" };
     let body = body.to_string();
@@ -146,6 +153,7 @@ fn take(state: &mut State, form: &[u8], clock: &ManualClock) -> Option<(u16, Val
         Some(Reply::TooMany) => return Some(error(429, 20429)),
         Some(Reply::Broken) => return Some(error(500, 20500)),
         Some(Reply::BadNumber) => return Some(error(400, 21211)),
+        Some(Reply::TakeAndStall) => state.stalled = true,
         Some(Reply::TakeAndHangUp) | None => {}
     }
     let (Some(to), Some(from), Some(body)) = (field(form, "To"), field(form, "From"), field(form, "Body")) else {
