@@ -6,6 +6,12 @@ use serde::{Deserialize, Deserializer, Serializer, de::Error as _};
 
 /// Writes a duration in its human form.
 pub(super) fn serialize<S: Serializer>(value: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    const DAY: u64 = 86_400;
+    let seconds = value.as_secs();
+    // Not as months: nobody wrote 90 days as "2months 29days 2h 52m 48s".
+    if seconds > 0 && seconds.is_multiple_of(DAY) && value.subsec_nanos() == 0 {
+        return serializer.collect_str(&format_args!("{}days", seconds / DAY));
+    }
     serializer.collect_str(&humantime::format_duration(*value))
 }
 

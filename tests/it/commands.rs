@@ -64,6 +64,7 @@ async fn config_check_shows_what_is_in_force_and_no_secret() {
             ("SMS__PROVIDER", "twilio"),
             ("SMS__FROM", "+15005550006"),
             ("EMAIL__PROVIDER", "smtp"),
+            ("SERVER__PUBLIC_URL", "https://id.civiclens.example"),
             ("EMAIL__FROM", "CivicLens <no-reply@civiclens.example>"),
         ] {
             command.env(format!("CIVICLENS__{name}"), value);
