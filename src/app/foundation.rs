@@ -53,6 +53,8 @@ pub(super) struct Foundation {
     pub(super) entropy: Arc<dyn Entropy>,
     pub(super) db: Db,
     pub(super) background_db: Db,
+    /// One connection for the revocation view alone.
+    pub(super) view_db: Db,
     pub(super) memory: ShortMemory,
     pub(super) nats: async_nats::Client,
     pub(super) jetstream: async_nats::jetstream::Context,
@@ -78,6 +80,7 @@ impl Foundation {
                 .context("database.url")
         };
         let (db, background_db) = (pool(settings.database.max_connections)?, pool(BACKGROUND_CONNECTIONS)?);
+        let view_db = pool(1)?;
         let memory = ShortMemory::new(&short_memory::Config {
             url: settings.redis.url.clone(),
             prefix: settings.redis.prefix.clone(),
@@ -107,6 +110,7 @@ impl Foundation {
             entropy: Arc::new(SystemEntropy::default()),
             db,
             background_db,
+            view_db,
             memory,
             nats,
             jetstream,
@@ -177,7 +181,7 @@ impl Foundation {
         if tokio::time::timeout(ANSWER, self.nats.flush()).await.is_err() {
             tracing::info!("NATS did not take the last messages: the outbox keeps events");
         }
-        for pool in [self.db, self.background_db] {
+        for pool in [self.db, self.background_db, self.view_db] {
             if tokio::time::timeout(ACQUIRE, pool.close()).await.is_err() {
                 tracing::warn!("database connections were still in use");
             }

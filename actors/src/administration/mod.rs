@@ -129,19 +129,22 @@ impl Handle {
         Ok(id)
     }
 
-    /// Ends the lock of an account, for strangers and for each of its devices, and forgets its failures.
+    /// Ends the lock of an account, for strangers, for each of its devices and sessions, and for resets, and forgets its failures.
+    /// It is recorded first: an unlock that Redis did not take is seen, and done again.
     pub async fn unlock(&self, admin: &Principal, user: UserId, client: &Client) -> Result<(), Error> {
         let account = self.parts.db.account(user).await?.ok_or(Error::UnknownUser)?;
-        let devices = self.parts.db.known_devices(user).await?;
-        let own = devices.iter().map(|hash| Subject::device(&account.phone, hash));
-        let subjects: Vec<Subject> = std::iter::once(Subject::stranger(&account.phone)).chain(own).collect();
-        self.parts.lockout.forgive(&subjects).await?;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
         let mut entry = Entry::by_user(Action::AccountUnlocked, user, client);
         entry.actor = Some(admin.user_id);
         work.record(entry);
-        Ok(work.commit(now).await?)
+        work.commit(now).await?;
+        let mut subjects = vec![Subject::stranger(&account.phone), Subject::reset(&account.phone)];
+        let devices = self.parts.db.known_devices(user).await?;
+        subjects.extend(devices.iter().map(|hash| Subject::device(&account.phone, hash)));
+        let sessions = self.parts.db.live_sessions(user, now).await?;
+        subjects.extend(sessions.iter().map(|session| Subject::session(&account.phone, session.id)));
+        Ok(self.parts.lockout.forgive(&subjects).await?)
     }
 }
 

@@ -17,9 +17,12 @@ pub enum Error {
     /// There is no such user.
     #[error("there is no such user")]
     UnknownUser,
-    /// The present password is another one.
-    #[error("the password is wrong")]
-    PasswordWrong,
+    /// The password or the role was changed by another request, in this very moment.
+    #[error("the account was changed meanwhile")]
+    Outdated,
+    /// The database did not answer to the commit: the work may be done or not.
+    #[error("it is not known whether the work was done")]
+    Unclear(#[source] store::Error),
     /// There is no password to change.
     #[error("there is no password to change")]
     NoPassword,
@@ -95,13 +98,12 @@ impl Coded for Error {
     fn code(&self) -> Code {
         match self {
             Self::UnknownUser => Code::NotFound,
-            Self::PasswordWrong => Code::PasswordWrong,
-            Self::NoPassword => Code::Conflict,
+            Self::Outdated | Self::NoPassword => Code::Conflict,
             Self::Unchanged => Code::Invalid,
             Self::TokenInvalid => Code::ResetTokenInvalid,
             Self::Limited(_) => Code::RateLimited,
             Self::ShortMemory(_) => Code::DependencyUnavailable,
-            Self::Store(error) => store_code(error),
+            Self::Store(error) | Self::Unclear(error) => store_code(error),
             Self::Events(_) | Self::Seal(_) | Self::Entropy(_) | Self::Json(_) => Code::Internal,
             Self::Otp(_) | Self::Passwords(_) | Self::Sessions(_) | Self::Guard(_) => {
                 self.inner().map_or(Code::Internal, Coded::code)
@@ -111,6 +113,7 @@ impl Coded for Error {
 
     fn detail(&self) -> String {
         match self {
+            Self::Outdated => "The account was changed meanwhile. Sign in again.".to_owned(),
             Self::NoPassword => "No password is set. Set one by resetting it.".to_owned(),
             Self::Unchanged => "A value in the request is not acceptable.".to_owned(),
             Self::TokenInvalid => "The code or link is wrong, expired or used. Ask for another.".to_owned(),

@@ -5,6 +5,7 @@
 //! there is an account. Owns nothing. May touch: the store, Redis.
 
 mod error;
+mod forgot;
 mod reset;
 
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use chrono::{DateTime, Utc};
 use civiclens_nats::events::security;
 
 pub use self::error::Error;
-pub use self::reset::Recipient;
+pub use self::forgot::Recipient;
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::clock::Clock;
@@ -23,7 +24,7 @@ use crate::domain::limit::Rate;
 use crate::domain::password::About;
 use crate::domain::principal::Principal;
 use crate::domain::secret::Secret;
-use crate::guard::{Failure, Guard};
+use crate::guard::{self, Guard};
 use crate::limits::{Limits, Subject};
 use crate::sessions::{Ended, Opened, Which};
 use crate::short_memory::ShortMemory;
@@ -52,6 +53,8 @@ pub struct Parts {
     pub resets: Rate,
     /// Resets asked for from one address.
     pub resets_per_address: Rate,
+    /// Wrong tokens from one address.
+    pub tries_per_address: Rate,
     /// Hashes tokens.
     pub hash_key: HashKey,
     /// Seals tokens inside jobs.
@@ -84,7 +87,7 @@ impl Handle {
         let account = self.parts.db.account(principal.user_id).await?.ok_or(Error::UnknownUser)?;
         match self.confirm(&account, principal, password, client).await {
             Ok(()) => {}
-            Err(Error::PasswordWrong) => return Ok(false),
+            Err(Error::Guard(guard::Error::PasswordWrong(_))) => return Ok(false),
             Err(error) => return Err(error),
         }
         let now = self.parts.clock.now();
@@ -105,24 +108,10 @@ impl Handle {
         password: Secret,
         client: &Client,
     ) -> Result<(), Error> {
-        let guard = &self.parts.guard;
         let subject = Subject::session(&account.phone, principal.session_id);
-        let attempt = guard.begin_as(&subject, client).await?;
-        match self.parts.passwords.verify(password, account.password_hash.clone()).await {
-            Ok(verdict) if verdict.matches => {
-                guard.succeeded(attempt).await;
-                Ok(())
-            }
-            Ok(_) => {
-                let (account, method, reason) = (Some(account), "password", "wrong_password");
-                guard.failed(attempt, Failure { account, method, reason, lock: None }, client).await?;
-                Err(Error::PasswordWrong)
-            }
-            Err(error) => {
-                guard.passed(attempt).await;
-                Err(error.into())
-            }
-        }
+        let attempt = self.parts.guard.check_password(account, password, &subject, client).await?;
+        self.parts.guard.succeeded(attempt).await;
+        Ok(())
     }
 
     /// Changes the password of `principal`. Ends their other sessions; this one goes on with the tokens answered, and older
@@ -148,13 +137,13 @@ impl Handle {
         let mut work = self.parts.db.begin().await?;
         // Another change may have come first: then the old password is no longer the one that was confirmed.
         let locked = work.lock_account(account.id).await?.ok_or(Error::UnknownUser)?;
-        if locked.password_hash != account.password_hash {
-            return Err(Error::PasswordWrong);
+        if locked.token_epoch != account.token_epoch || !locked.is_active {
+            return Err(Error::Outdated);
         }
         let which = Which::AllBut(principal.session_id);
-        let (epoch, ended) = self.store_in(&mut work, &account, &hash, which, ("change", client, now)).await?;
+        let (epoch, ended) = self.store_in(&mut work, &locked, &hash, which, ("change", client, now)).await?;
         let service = self.parts.sessions.service();
-        let opened = service.renew_in(&mut work, &account, epoch, principal.session_id, now).await?;
+        let opened = service.renew_in(&mut work, &locked, epoch, principal.session_id, now).await?;
         work.commit(now).await?;
         service.spread(ended, client, now).await;
         Ok(opened)

@@ -30,6 +30,8 @@ pub enum Action {
     SessionRevoked,
     /// All sessions of somebody, or all but one, were ended.
     SessionsRevoked,
+    /// A refresh token of a session that has ended was refused.
+    RefreshRefused,
     /// A refresh token was exchanged for its successor.
     SessionRefreshed,
     /// A session ended because there were too many, or nothing was done with it.
@@ -82,6 +84,7 @@ impl Action {
             Self::SignupStarted => "auth.signup_started",
             Self::SessionRevoked => "session.revoked",
             Self::SessionsRevoked => "session.all_revoked",
+            Self::RefreshRefused => "session.refresh_refused",
             Self::SessionRefreshed => "session.refreshed",
             Self::SessionEnded => "session.ended",
             Self::RefreshReused => "auth.refresh_reused",

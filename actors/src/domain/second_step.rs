@@ -195,6 +195,12 @@ fn amr(proven: &[Proof]) -> Vec<&'static str> {
     names.into_iter().collect()
 }
 
+/// Whether a code sent to the phone may be all it takes to set a new password. Not for a role that enters with a password,
+/// unless an authenticator app is asked for afterwards: else the phone alone would let a thief in.
+pub fn phone_may_reset(account: Account) -> bool {
+    !account.role.needs_password() || account.two_factor == Some(Method::Totp)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fmt::Write as _;
@@ -440,5 +446,20 @@ mod tests {
             password + sms = session [mfa otp pwd sms]
             password + backup_code = session [mfa otp pwd]
         ");
+    }
+
+    #[test]
+    fn a_phone_alone_never_lets_an_officer_in_by_a_reset() {
+        for role in Role::ALL {
+            for two_factor in [None, Some(Method::Sms), Some(Method::Totp)] {
+                let account = Account { role, has_password: true, two_factor };
+                let rules = Rules { enabled: true, enforced_roles: Vec::new() };
+                // Who reset the password with the phone knows it, and gets every code that goes there.
+                let in_by_phone = [&[Proof::Password][..], &[Proof::Password, Proof::SmsCode]]
+                    .into_iter()
+                    .any(|proven| matches!(next(&rules, account, proven), Next::Session { .. }));
+                assert!(!role.needs_password() || !phone_may_reset(account) || !in_by_phone, "{account:?}");
+            }
+        }
     }
 }

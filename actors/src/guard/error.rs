@@ -7,7 +7,7 @@ use crate::domain::code::{Code, Coded};
 use crate::domain::limit::Budget;
 use crate::limits::Refused;
 use crate::short_memory::Unavailable;
-use crate::{events, store};
+use crate::{events, passwords, store};
 
 /// A failure of the guard.
 #[derive(Debug, thiserror::Error)]
@@ -15,6 +15,12 @@ pub enum Error {
     /// The account is locked, or a limit was reached.
     #[error(transparent)]
     Refused(#[from] Refused),
+    /// The password is another one; with what is left of the limit.
+    #[error("the password is wrong")]
+    PasswordWrong(Budget),
+    /// The hashing pool.
+    #[error(transparent)]
+    Passwords(#[from] passwords::Error),
     /// Redis.
     #[error(transparent)]
     ShortMemory(#[from] Unavailable),
@@ -29,8 +35,10 @@ pub enum Error {
 impl Coded for Error {
     fn code(&self) -> Code {
         match self {
+            Self::PasswordWrong(_) => Code::PasswordWrong,
+            Self::Passwords(error) => error.code(),
             Self::Refused(Refused::Locked(_)) => Code::AccountLocked,
-            Self::Refused(Refused::Limited(_)) => Code::RateLimited,
+            Self::Refused(Refused::Limited(_) | Refused::AddressLimited(_)) => Code::RateLimited,
             Self::Refused(Refused::ShortMemory(_)) | Self::ShortMemory(_) => Code::DependencyUnavailable,
             Self::Store(error) => store_code(error),
             Self::Refused(Refused::NoId) | Self::Events(_) => Code::Internal,
@@ -40,7 +48,9 @@ impl Coded for Error {
     fn detail(&self) -> String {
         match self {
             Self::Refused(Refused::Locked(_)) => "Too many failed logins. Wait before you try again.",
-            Self::Refused(Refused::Limited(_)) => "Too many failed logins. Wait a little before you try again.",
+            Self::Refused(Refused::Limited(_) | Refused::AddressLimited(_)) => {
+                "Too many failed logins. Wait a little before you try again."
+            }
             _ => self.code().title(),
         }
         .to_owned()
@@ -48,16 +58,20 @@ impl Coded for Error {
 
     fn budget(&self) -> Option<Budget> {
         match self {
-            Self::Refused(Refused::Limited(budget)) => Some(*budget),
+            Self::Refused(Refused::Locked(budget) | Refused::Limited(budget) | Refused::AddressLimited(budget))
+            | Self::PasswordWrong(budget) => Some(*budget),
             _ => None,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Refused(Refused::Locked(left)) => Some(*left),
-            Self::Refused(Refused::Limited(budget)) => Some(budget.reset),
-            _ => (self.code().status() == 503).then(|| Duration::from_secs(5)),
+            Self::PasswordWrong(_) => None,
+            Self::Passwords(error) => error.retry_after(),
+            _ => {
+                let away = || (self.code().status() == 503).then(|| Duration::from_secs(5));
+                self.budget().map(|budget| budget.reset).or_else(away)
+            }
         }
     }
 }

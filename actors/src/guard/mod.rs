@@ -17,9 +17,11 @@ use crate::domain::client::{Client, Device};
 use crate::domain::clock::Clock;
 use crate::domain::keys::HashKey;
 use crate::domain::phone::Phone;
+use crate::domain::secret::Secret;
 use crate::events::Events;
 use crate::limits::{Attempt, Lockout, Refused, Subject};
 use crate::notifications::notices::Notices;
+use crate::passwords;
 use crate::store::Db;
 use crate::store::accounts::Account;
 
@@ -34,11 +36,16 @@ pub struct Guard {
     pub events: Events,
     /// Makes messages to those concerned.
     pub notices: Notices,
+    /// Verifies passwords.
+    pub passwords: passwords::Handle,
     /// Recognises devices.
     pub hash_key: HashKey,
     /// Time.
     pub clock: Arc<dyn Clock>,
 }
+
+/// The shortest device id that a stranger is taken not to guess: 16 characters, as of a random number in hexadecimal.
+const UNGUESSABLE: usize = 16;
 
 /// A failure to be told of.
 #[derive(Clone, Copy, Debug)]
@@ -57,7 +64,8 @@ impl Guard {
     /// Whose failures are counted if strangers are locked out: a device from which the account was entered before. Returns
     /// `None` for any other.
     pub async fn own_subject(&self, phone: &Phone, device: Option<&Device>) -> Result<Option<Subject>, Error> {
-        let Some(id) = device.and_then(|device| device.id.as_deref()) else { return Ok(None) };
+        let id = device.and_then(|device| device.id.as_deref()).filter(|id| id.len() >= UNGUESSABLE);
+        let Some(id) = id else { return Ok(None) };
         let hash = self.hash_key.hash("device", &["id", id]);
         let known = self.db.is_known_device(phone, &hash).await?;
         Ok(known.then(|| Subject::device(phone, &hash)))
@@ -72,27 +80,72 @@ impl Guard {
         client: &Client,
     ) -> Result<(Attempt, Subject), Error> {
         let stranger = Subject::stranger(phone);
-        match self.begin_as(&stranger, client).await {
-            Err(Refused::Locked(left)) => {
-                if let Some(own) = self.own_subject(phone, device).await? {
-                    match self.begin_as(&own, client).await {
-                        Err(Refused::Locked(_)) => {}
-                        outcome => return Ok((outcome?, own)),
-                    }
-                }
-                let account = self.db.account_by_phone(phone).await?;
-                let failure = Failure { account: account.as_ref(), method, reason: "locked", lock: None };
-                self.tell(failure, client).await?;
-                Err(Error::Refused(Refused::Locked(left)))
+        let refused = match self.begin_as(&stranger, client).await {
+            Err(refused @ (Refused::Locked(_) | Refused::Limited(_))) => refused,
+            outcome => return Ok((outcome?, stranger)),
+        };
+        // Whatever strangers did to the account's budget, a known device has its own.
+        if let Some(own) = self.own_subject(phone, device).await? {
+            match self.begin_as(&own, client).await {
+                Err(Refused::Locked(_) | Refused::Limited(_)) => {}
+                outcome => return Ok((outcome?, own)),
             }
-            outcome => Ok((outcome?, stranger)),
         }
+        if matches!(refused, Refused::Locked(_)) {
+            let account = self.db.account_by_phone(phone).await?;
+            let failure = Failure { account: account.as_ref(), method, reason: "locked", lock: None };
+            self.tell(failure, client).await?;
+        }
+        Err(refused.into())
     }
 
     /// Admits an attempt of a known subject.
     pub async fn begin_as(&self, subject: &Subject, client: &Client) -> Result<Attempt, Refused> {
         let id = self.events.id(self.clock.now()).map_err(|_| Refused::NoId)?;
         self.lockout.begin(id.to_string(), subject, client).await
+    }
+
+    /// Checks the password of an account that somebody is in the middle of entering, or entered. Answers the attempt, which the
+    /// caller ends with what it permits. A wrong one is a failure of `subject`.
+    pub async fn check_password(
+        &self,
+        account: &Account,
+        password: Secret,
+        subject: &Subject,
+        client: &Client,
+    ) -> Result<Attempt, Error> {
+        let attempt = self.begin_known(account, "password", subject, client).await?;
+        match self.passwords.verify(password, account.password_hash.clone()).await {
+            Ok(verdict) if verdict.matches => Ok(attempt),
+            Ok(_) => {
+                let (budget, account) = (attempt.budget, Some(account));
+                let (method, reason) = ("password", "wrong_password");
+                self.failed(attempt, Failure { account, method, reason, lock: None }, client).await?;
+                Err(Error::PasswordWrong(budget))
+            }
+            Err(error) => {
+                self.passed(attempt).await;
+                Err(error.into())
+            }
+        }
+    }
+
+    /// Admits an attempt to enter an account that is known by an earlier proof. That it is locked is told of.
+    pub async fn begin_known(
+        &self,
+        account: &Account,
+        method: &'static str,
+        subject: &Subject,
+        client: &Client,
+    ) -> Result<Attempt, Error> {
+        match self.begin_as(subject, client).await {
+            Err(Refused::Locked(budget)) => {
+                let failure = Failure { account: Some(account), method, reason: "locked", lock: None };
+                self.tell(failure, client).await?;
+                Err(Refused::Locked(budget).into())
+            }
+            outcome => Ok(outcome?),
+        }
     }
 
     /// An attempt failed: counts it and tells of it.

@@ -53,6 +53,11 @@ impl Subject {
         Self(format!("{phone}:s{session}"))
     }
 
+    /// Whoever tries codes that reset the password.
+    pub fn reset(phone: &Phone) -> Self {
+        Self(format!("{phone}:reset"))
+    }
+
     /// The subject as it is kept in the state of a login.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -67,12 +72,15 @@ impl Subject {
 /// Why an attempt was not admitted.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// The account is locked for so long.
+    /// The account is locked until the budget's reset.
     #[error("the account is locked")]
-    Locked(Duration),
-    /// Too many failures in the window, or too many attempts at once.
+    Locked(Budget),
+    /// Too many failures of the account in the window, or too many attempts at once.
     #[error("too many failed logins")]
     Limited(Budget),
+    /// Too many failures from the address in the window.
+    #[error("too many failed logins from one address")]
+    AddressLimited(Budget),
     /// Redis.
     #[error(transparent)]
     ShortMemory(#[from] Unavailable),
@@ -113,6 +121,11 @@ impl Lockout {
         }
     }
 
+    /// The log of failures from the address of `client`, and how many it may hold in which time.
+    pub(crate) fn address_log(&self, client: &Client) -> (String, Rate) {
+        (self.memory.key(&["limit", "login_address", &client.limit_subject()]), self.config.per_address)
+    }
+
     /// The key of a subject's lock.
     pub(crate) fn lock_key(&self, subject: &Subject) -> String {
         self.memory.key(&["lock", &subject.0])
@@ -132,7 +145,7 @@ impl Lockout {
             self.lock_key(subject),
             self.memory.key(&["limit", "login_in_hand", &subject.0]),
             self.memory.key(&["limit", "login", &subject.0]),
-            self.memory.key(&["limit", "login_address", &client.limit_subject()]),
+            self.address_log(client).0,
         ];
         let mut begin = self.begin.prepare_invoke();
         for key in &keys {
@@ -147,8 +160,8 @@ impl Lockout {
         let budget = |limit| Budget { limit, remaining, reset: wait };
         match outcome.as_str() {
             "ok" => Ok(Attempt { id, keys, budget: budget(per_account.count) }),
-            "locked" => Err(Refused::Locked(wait)),
-            "address" => Err(Refused::Limited(budget(per_address.count))),
+            "locked" => Err(Refused::Locked(budget(per_account.count))),
+            "address" => Err(Refused::AddressLimited(budget(per_address.count))),
             _ => Err(Refused::Limited(budget(per_account.count))),
         }
     }

@@ -19,6 +19,9 @@ pub enum Error {
     /// A budget is spent.
     #[error("too many codes were requested")]
     Limited(Budget),
+    /// Too many wrong codes came from one address.
+    #[error("too many wrong codes from one address")]
+    AddressLimited(Budget),
     /// Wrong, expired, spent, exhausted, or never issued: all alike.
     #[error("the code is not valid")]
     Invalid {
@@ -63,7 +66,7 @@ impl Coded for Error {
     fn code(&self) -> Code {
         match self {
             Self::Phone(_) => Code::Invalid,
-            Self::Limited(_) => Code::RateLimited,
+            Self::Limited(_) | Self::AddressLimited(_) => Code::RateLimited,
             Self::Invalid { .. } => Code::OtpInvalid,
             Self::Locked(_) => Code::OtpAttemptsExceeded,
             Self::Paused(_) => Code::OtpSendingPaused,
@@ -77,6 +80,7 @@ impl Coded for Error {
         match self {
             Self::Phone(_) => "Codes are not sent to numbers of this country.",
             Self::Limited(_) => "Too many codes were requested. Wait before you ask for another.",
+            Self::AddressLimited(_) => "Too many wrong codes were entered. Wait a little before you try again.",
             Self::Invalid { .. } => "The code is wrong or no longer valid.",
             Self::Locked(_) => "Too many wrong codes were entered for this number. Wait before you try again.",
             Self::Paused(_) => "Codes cannot be sent to this number at the moment.",
@@ -88,14 +92,14 @@ impl Coded for Error {
 
     fn budget(&self) -> Option<Budget> {
         match self {
-            Self::Limited(budget) => Some(*budget),
+            Self::Limited(budget) | Self::AddressLimited(budget) => Some(*budget),
             _ => None,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Limited(budget) => Some(budget.reset),
+            Self::Limited(budget) | Self::AddressLimited(budget) => Some(budget.reset),
             Self::Locked(left) | Self::Paused(left) => Some(*left),
             Self::Overloaded(_) => Some(Duration::from_secs(1)),
             Self::ShortMemory(_) | Self::NotHandedOver(_) => Some(Duration::from_secs(5)),

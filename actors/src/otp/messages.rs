@@ -72,6 +72,8 @@ pub struct VerifyOtp {
     pub code: OtpCode,
     /// Whose failures a wrong code is counted with.
     pub subject: Subject,
+    /// Who enters it.
+    pub client: Client,
 }
 
 /// Proof that the holder of a phone entered its live code, which is spent now.

@@ -103,8 +103,15 @@ impl Handle {
         purpose: Purpose,
         code: OtpCode,
         subject: Subject,
+        client: &Client,
     ) -> Result<SpentCode, Error> {
-        ask(&self.gate, &self.address, VerifyOtp { phone, purpose, code, subject }).await
+        let client = client.clone();
+        ask(&self.gate, &self.address, VerifyOtp { phone, purpose, code, subject, client }).await
+    }
+
+    /// Makes the live code of `phone` for `purpose` worthless, if there is one.
+    pub async fn discard(&self, phone: &Phone, purpose: Purpose) {
+        self.service.discard(phone, purpose).await;
     }
 
     /// Makes a spent code valid again after a login that failed through no fault of the user. A newer code stays.

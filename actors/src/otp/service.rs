@@ -21,7 +21,7 @@ use crate::domain::keys::{HashKey, Sealer};
 use crate::domain::limit::{Budget, Rate};
 use crate::domain::otp::{OtpCode, Purpose};
 use crate::domain::phone::{Phone, PhoneError};
-use crate::limits::{LOCK_LUA, LOG_LUA, Lockout, millis};
+use crate::limits::{LOCK_LUA, LOG_LUA, Lockout, Subject, millis};
 use crate::short_memory::{ShortMemory, script};
 use crate::store::{Db, outbox};
 
@@ -67,7 +67,7 @@ impl Service {
             parts,
             issue: script(&[LOG_LUA, include_str!("scripts/issue.lua")].concat()),
             withdraw: script(include_str!("scripts/withdraw.lua")),
-            verify: script(&[LOCK_LUA, include_str!("scripts/verify.lua")].concat()),
+            verify: script(&[LOG_LUA, LOCK_LUA, include_str!("scripts/verify.lua")].concat()),
             restore: script(include_str!("scripts/restore.lua")),
         }
     }
@@ -224,16 +224,27 @@ impl Service {
 
     /// Compares and spends.
     pub async fn verify(&self, request: VerifyOtp) -> Result<SpentCode, Error> {
-        let VerifyOtp { phone, purpose, code, subject } = request;
-        let Parts { memory, lockout, .. } = &self.parts;
+        let VerifyOtp { phone, purpose, code, subject, client } = request;
+        let Parts { config, memory, lockout, .. } = &self.parts;
+        let now = self.parts.clock.now();
+        let (address, rate) = lockout.address_log(&client);
         let mac = self.mac(&phone, purpose, &code);
         let mut verify = self.verify.prepare_invoke();
         verify
             .key(self.code_key(&phone, purpose))
             .key(lockout.lock_key(&subject))
-            .arg(self.parts.clock.now().timestamp_millis())
+            .key(address)
+            .arg(now.timestamp_millis())
             .arg(&mac);
         lockout.add_rule(&mut verify);
+        let whose =
+            if subject == Subject::stranger(&phone) { "left".to_owned() } else { format!("left:{}", subject.as_str()) };
+        verify
+            .arg(whose)
+            .arg(config.max_guesses)
+            .arg(entropy::uuid_v7(now, &*self.parts.entropy)?.to_string())
+            .arg(rate.count)
+            .arg(millis(rate.window));
         let mut answer = VecDeque::from(memory.run::<Vec<String>>(&verify).await?);
         let outcome = answer.pop_front().unwrap_or_default();
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or_default();
@@ -243,11 +254,23 @@ impl Service {
                 Ok(SpentCode { phone, failed, purpose, mac, record: answer.into() })
             }
             "locked" => Err(Error::Locked(Duration::from_millis(number(answer.pop_front())))),
+            "address" => {
+                let reset = Duration::from_millis(number(answer.pop_front()));
+                Err(Error::AddressLimited(Budget { limit: rate.count, remaining: 0, reset }))
+            }
             "wrong" => {
                 let lock = Some(Duration::from_millis(number(answer.pop_front()))).filter(|lock| !lock.is_zero());
                 Err(Error::Invalid { guessed: true, lock })
             }
             _ => Err(Error::Invalid { guessed: false, lock: None }),
+        }
+    }
+
+    /// Makes the live code of `phone` for `purpose` worthless, if there is one. Best effort: it expires.
+    pub async fn discard(&self, phone: &Phone, purpose: Purpose) {
+        let mut delete = redis::cmd("DEL");
+        if let Err(error) = self.parts.memory.command::<()>(delete.arg(self.code_key(phone, purpose))).await {
+            tracing::debug!(%error, "a code that is not needed any more stays until it expires");
         }
     }
 

@@ -29,7 +29,7 @@ impl Activity {
     }
 
     /// Puts back what could not be written; what was noted meanwhile is newer and stays.
-    pub(super) fn put_back(&self, batch: HashMap<SessionId, DateTime<Utc>>) {
+    pub(super) fn put_back(&self, batch: impl Iterator<Item = (SessionId, DateTime<Utc>)>) {
         let mut noted = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (session, time) in batch {
             if noted.len() >= MOST {
@@ -54,7 +54,7 @@ mod tests {
         let batch = activity.take();
         assert_eq!(batch, HashMap::from([(1.into(), at(2)), (2.into(), at(3))]));
         activity.note(1.into(), at(9));
-        activity.put_back(batch);
+        activity.put_back(batch.into_iter());
         assert_eq!(activity.take(), HashMap::from([(1.into(), at(9)), (2.into(), at(3))]));
     }
 }

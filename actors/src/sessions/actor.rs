@@ -30,10 +30,12 @@ impl Actor for SessionsActor {
     type Context = Context<Self>;
 
     fn started(&mut self, _: &mut Self::Context) {
-        let (follower, keeper) = (Arc::clone(&self.service), Arc::clone(&self.service));
+        let service = || Arc::clone(&self.service);
+        let (reader, hearer, keeper) = (service(), service(), service());
         let keys = Arc::clone(self.service.keys());
         self.loops = vec![
-            Loop::start("revocations", &self.crashed, |stop| async move { follower.follow_revocations(stop).await }),
+            Loop::start("revocations", &self.crashed, |stop| async move { reader.reread_revocations(stop).await }),
+            Loop::start("broadcasts", &self.crashed, |stop| async move { hearer.hear_revocations(stop).await }),
             Loop::start("signing_keys", &self.crashed, |stop| async move { keys.follow(stop).await }),
             Loop::start("sessions", &self.crashed, |stop| async move { keeper.look_after_sessions(stop).await }),
         ];

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use civiclens_nats::broadcast::RevocationV2;
+use civiclens_nats::broadcast::{RevocationV1, RevocationV2};
 use civiclens_nats::envelope::Envelope;
 use civiclens_nats::events::session;
+use civiclens_nats::wire::Payload;
 
 use super::Error;
 use super::messages::{Ended, RevokeSessions, Which};
@@ -112,7 +113,6 @@ impl Service {
         if let Some((user_id, first)) = epoch {
             self.revocations.add_epoch(&Epoch { user_id, first, keep_until: longest });
         }
-        self.forget(sessions.iter().map(|ended| ended.session_id)).await;
         let mut by_user: BTreeMap<i64, RevocationV2> = BTreeMap::new();
         let empty = |user_id: UserId| RevocationV2 {
             user_id: user_id.get(),
@@ -130,13 +130,23 @@ impl Service {
             by_user.entry(user_id.get()).or_insert_with(|| empty(user_id)).token_epoch = Some(first);
         }
         for message in by_user.into_values() {
-            self.broadcast(message, client, now).await;
+            // Nodes of the release before understand this form alone; the others hear it twice and are none the wiser.
+            let RevocationV2 { user_id, ref session_ids, revoked_at, keep_until, .. } = message;
+            if !session_ids.is_empty() {
+                let session_ids = session_ids.clone();
+                let old = RevocationV1 { user_id, session_ids, revoked_at, keep_until };
+                self.broadcast(user_id, old, client, now).await;
+            }
+            if message.token_epoch.is_some() {
+                self.broadcast(user_id, message, client, now).await;
+            }
         }
+        self.forget(sessions.iter().map(|ended| ended.session_id)).await;
     }
 
-    async fn broadcast(&self, message: RevocationV2, client: &Client, now: DateTime<Utc>) {
+    async fn broadcast<T: Payload>(&self, user_id: i64, message: T, client: &Client, now: DateTime<Utc>) {
         let Ok(id) = self.parts.events.id(now) else { return };
-        let envelope = Envelope::new(id, now, message.user_id, message).with_request_id(client.request_id.clone());
+        let envelope = Envelope::new(id, now, user_id, message).with_request_id(client.request_id.clone());
         let subject = self.parts.events.subjects().broadcast_revocation();
         if let Err(error) = civiclens_nats::publish::broadcast(&self.parts.nats, subject, &envelope).await {
             tracing::warn!(%error, "the revocation was not broadcast: other nodes will read it");

@@ -25,6 +25,9 @@ pub enum Error {
     /// The second factor that was to complete the login was spent before.
     #[error("the second factor was spent before")]
     FactorSpent,
+    /// What was proven is of an earlier token epoch: the password or the role was changed meanwhile.
+    #[error("what was proven is out of date")]
+    Outdated,
     /// The revocation view or the signing keys are not loaded yet.
     #[error("the revocation view or the signing keys are not loaded yet")]
     NotReady,
@@ -76,7 +79,7 @@ impl From<TokenError> for Error {
 impl Coded for Error {
     fn code(&self) -> Code {
         match self {
-            Self::Unauthenticated => Code::Unauthenticated,
+            Self::Unauthenticated | Self::Outdated => Code::Unauthenticated,
             Self::StepUpRequired => Code::StepUpRequired,
             Self::RefreshTokenInvalid => Code::RefreshTokenInvalid,
             Self::FactorSpent => Code::SecondFactorInvalid,

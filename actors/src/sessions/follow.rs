@@ -16,51 +16,58 @@ use super::service::Service;
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
 /// How often old rows are removed, counted in rounds of upkeep.
 const CLEAN_EVERY: u32 = 60;
+/// How many uses are written in one statement.
+const ACTIVITY_BATCH: usize = 1_000;
 /// How many rows one clean-up removes.
 const CLEAN: i64 = 5_000;
 
 impl Service {
-    /// Reads the revocations since `since` into the view. Answers from when the next reading must start.
+    /// Reads the revocations since `since` into the view, all that are in force the first time. Answers from when the next
+    /// reading must start.
     async fn reread(&self, since: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, Error> {
-        let now = self.parts.clock.now();
-        let longest = self.parts.tokens.longest_life();
-        // What ended before the oldest token that still lives was made concerns nobody.
-        let since = since.unwrap_or(now - longest - OVERLAP);
-        let db = &self.parts.background_db;
-        let ended = db.revocations_since(since, now).await?;
-        let epochs = db.token_epochs_since(since).await?;
-        let epochs: Vec<Epoch> = epochs
-            .into_iter()
-            .map(|(user_id, first, began)| Epoch { user_id, first, keep_until: began + longest })
-            .collect();
+        let (now, db) = (self.parts.clock.now(), &self.parts.view_db);
+        let ended = match since {
+            None => db.revocations_in_force(now).await?,
+            Some(since) => db.revocations_since(since, now).await?,
+        };
+        let epochs = db.token_epochs(since, now).await?;
+        let epochs: Vec<Epoch> =
+            epochs.into_iter().map(|(user_id, first, keep_until)| Epoch { user_id, first, keep_until }).collect();
         self.revocations.load(&ended, &epochs, now);
         Ok(now - OVERLAP)
     }
 
-    /// Keeps the view up to date until `stop`: hears every broadcast, and re-reads on an interval.
-    pub(super) async fn follow_revocations(&self, stop: CancellationToken) {
+    /// Reads the view again and again until `stop`.
+    pub(super) async fn reread_revocations(&self, stop: CancellationToken) {
         let mut since = None;
-        let subject = self.parts.events.subjects().broadcast_revocation();
-        let mut broadcasts = self.parts.nats.subscribe(subject).await.ok();
         let mut tick = tokio::time::interval(REREAD_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
-            let heard = async {
-                match &mut broadcasts {
-                    Some(subscription) => subscription.next().await,
-                    None => std::future::pending().await,
-                }
-            };
             tokio::select! {
                 () = stop.cancelled() => return,
-                _ = tick.tick() => match self.reread(since).await {
-                    Ok(next) => since = Some(next),
-                    Err(error) => tracing::warn!(%error, "the revocations could not be read"),
-                },
-                message = heard => match message {
+                _ = tick.tick() => {}
+            }
+            match self.reread(since).await {
+                Ok(next) => since = Some(next),
+                Err(error) => tracing::warn!(%error, "the revocations could not be read"),
+            }
+        }
+    }
+
+    /// Hears every broadcast until `stop`. A loop of its own: a database that is slow holds up nothing that is heard.
+    pub(super) async fn hear_revocations(&self, stop: CancellationToken) {
+        let subject = self.parts.events.subjects().broadcast_revocation();
+        let Ok(mut broadcasts) = self.parts.nats.subscribe(subject).await else {
+            tracing::warn!("revocations are not heard, only read");
+            return stop.cancelled().await;
+        };
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                message = broadcasts.next() => match message {
                     Some(message) => self.hear(&message.payload),
                     // The client is closing; the re-read goes on.
-                    None => broadcasts = None,
+                    None => return stop.cancelled().await,
                 },
             }
         }
@@ -113,10 +120,17 @@ impl Service {
         if batch.is_empty() {
             return;
         }
-        let (ids, times): (Vec<i64>, Vec<DateTime<Utc>>) = batch.iter().map(|(id, time)| (id.get(), *time)).unzip();
-        if let Err(error) = self.parts.background_db.note_activity(&ids, &times).await {
-            tracing::debug!(%error, "uses of sessions could not be written");
-            self.activity.put_back(batch);
+        // In one order on every node, so that two that write about the same sessions never wait for each other.
+        let mut batch: Vec<(i64, DateTime<Utc>)> = batch.into_iter().map(|(id, time)| (id.get(), time)).collect();
+        batch.sort_unstable();
+        let mut chunks = batch.chunks(ACTIVITY_BATCH);
+        for chunk in chunks.by_ref() {
+            let (ids, times): (Vec<i64>, Vec<DateTime<Utc>>) = chunk.iter().copied().unzip();
+            if let Err(error) = self.parts.background_db.note_activity(&ids, &times).await {
+                tracing::debug!(%error, "uses of sessions could not be written");
+                let rest = chunk.iter().chain(chunks.flatten());
+                return self.activity.put_back(rest.map(|(id, time)| ((*id).into(), *time)));
+            }
         }
     }
 }

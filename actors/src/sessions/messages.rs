@@ -26,6 +26,16 @@ pub enum Entrant {
     User(UserId),
 }
 
+impl Entrant {
+    /// What makes the account, if there is none yet.
+    pub(super) const fn makes_by(&self) -> &'static str {
+        match self {
+            Self::Phone(_) | Self::User(_) => "otp",
+            Self::Signup(..) => "password",
+        }
+    }
+}
+
 /// What somebody signed up with. Of use only if the phone has no account.
 pub struct Signup {
     /// The id that was promised.
@@ -34,8 +44,8 @@ pub struct Signup {
     pub full_name: String,
     /// The e-mail, not proven.
     pub email: Option<String>,
-    /// The hash of the password, unless two claimed the phone at once.
-    pub password_hash: Option<String>,
+    /// The hash of the password.
+    pub password_hash: String,
 }
 
 impl std::fmt::Debug for Signup {
@@ -47,8 +57,8 @@ impl std::fmt::Debug for Signup {
 /// A second factor to be spent with the login that it completes.
 #[derive(Debug)]
 pub enum Spend {
-    /// This step of TOTP.
-    TotpStep(i64),
+    /// A step of TOTP, and the sealed secret that it was judged by.
+    TotpStep(i64, String),
     /// The backup code with this hash.
     BackupCode([u8; 32]),
 }
@@ -63,6 +73,9 @@ pub struct OpenSession {
     pub proven: Vec<Proof>,
     /// How they got in, for rows and events: `otp`, `password`.
     pub method: &'static str,
+    /// The token epoch of the account when the first of that was proven; another one makes it worthless. `None` where it is
+    /// proven with this message only.
+    pub token_epoch: Option<i32>,
     /// What is spent with it.
     pub spend: Option<Spend>,
     /// The device, as the client describes it.
@@ -114,6 +127,8 @@ pub struct Pending {
     pub language: Language,
     /// What was proven so far.
     pub proven: Vec<Proof>,
+    /// In which token epoch of the account.
+    pub token_epoch: i32,
     /// What the next step may be; empty if a second factor must be set up.
     pub methods: Vec<&'static str>,
 }

@@ -11,14 +11,15 @@ use crate::domain::client::{Client, Device};
 use crate::domain::device_name::device_name;
 use crate::domain::entropy;
 use crate::domain::second_step::{Next, next};
+use crate::store::UnitOfWork;
 use crate::store::accounts::{Account, NewAccount};
 use crate::store::sessions::NewSession;
-use crate::store::{self, UnitOfWork};
 
 /// Who enters, and how.
 struct Entrance<'a> {
     account: &'a Account,
-    is_new: bool,
+    /// What makes the account, if this does.
+    made_by: Option<&'static str>,
     method: &'static str,
     amr: Vec<String>,
     device: Option<&'a Device>,
@@ -30,10 +31,13 @@ impl Service {
     /// Finds or makes the user, spends the second factor, opens the session if nothing is missing, and says so to the audit
     /// log and to other services: one transaction.
     pub(super) async fn open(&self, request: OpenSession) -> Result<SignIn, Error> {
-        let OpenSession { entrant, proven, method, spend, device, client } = request;
+        let OpenSession { entrant, proven, method, token_epoch, spend, device, client } = request;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
-        let (account, is_new) = enter(&mut work, &entrant, &client, now).await?;
+        let (account, is_new) = enter(&mut work, &entrant, method, &client, now).await?;
+        if token_epoch.is_some_and(|epoch| epoch != account.token_epoch) {
+            return Err(Error::Outdated);
+        }
         if !account.is_active {
             let entry = Entry::by_user(Action::LoginFailed, account.id, &client);
             work.record(entry.with("method", method).with("reason", "suspended"));
@@ -46,8 +50,15 @@ impl Service {
         let methods = match next(&self.parts.config.second_factor, account.for_second_step(), &proven) {
             Next::Session { amr } => {
                 let amr = amr.into_iter().map(str::to_owned).collect();
-                let entry =
-                    Entrance { account: &account, is_new, method, amr, device: device.as_ref(), client: &client, now };
+                let entry = Entrance {
+                    account: &account,
+                    made_by: is_new.then(|| entrant.makes_by()),
+                    method,
+                    amr,
+                    device: device.as_ref(),
+                    client: &client,
+                    now,
+                };
                 let (opened, ended) = self.open_in(&mut work, entry).await?;
                 work.commit(now).await.map_err(Error::Unclear)?;
                 self.spread(ended, &client, now).await;
@@ -60,12 +71,13 @@ impl Service {
         let entry = Entry::by_user(Action::SecondStepRequired, account.id, &client);
         work.record(entry.with("method", method).with("asked", asked));
         work.commit(now).await?;
-        let Account { id: user_id, phone, preferred_language: language, .. } = account;
-        Ok(SignIn::Pending(Pending { user_id, phone, language, proven, methods }))
+        let Account { id: user_id, phone, preferred_language: language, token_epoch, .. } = account;
+        Ok(SignIn::Pending(Pending { user_id, phone, language, proven, token_epoch, methods }))
     }
 
     async fn open_in(&self, work: &mut UnitOfWork, entry: Entrance<'_>) -> Result<(Opened, Ended), Error> {
-        let Entrance { account, is_new, method, amr, device, client, now } = entry;
+        let Entrance { account, made_by, method, amr, device, client, now } = entry;
+        let is_new = made_by.is_some();
         let mut ended = Ended { sessions: Vec::new(), epoch: None };
         if !is_new {
             work.count_login(account.id, method, now).await?;
@@ -74,10 +86,7 @@ impl Service {
         }
         let label = device.and_then(Device::label).or_else(|| client.user_agent.as_deref().and_then(device_name));
         let device_hash = self.device_hash(device, label.as_deref());
-        let new_device = match &device_hash {
-            Some(hash) => work.note_device(account.id, hash, label.as_deref(), now).await?,
-            None => false,
-        };
+        let new_device = work.note_device(account.id, &device_hash, label.as_deref(), now).await?;
         let seed = entropy::bytes(&*self.parts.entropy)?;
         let (life, idle) = self.terms(account.role);
         let expires_at = now + life;
@@ -88,12 +97,13 @@ impl Service {
             login_method: method,
             amr: &amr,
             device: label.as_deref(),
-            device_hash,
+            device_hash: Some(device_hash),
             user_agent: client.user_agent.as_deref(),
             ip: client.ip,
             expires_at,
             access_until,
             idle,
+            is_staff: account.role.needs_password(),
         };
         let session_id = work.insert_session(&new, now).await?;
         let facts = Facts {
@@ -110,7 +120,7 @@ impl Service {
             profile_completion: account.profile_completion,
             is_new_user: is_new,
         };
-        self.tell(work, account, &facts, (method, label, new_device), client, now)?;
+        self.tell(work, account, &facts, (made_by, method, label, new_device), client, now)?;
         Ok((self.tokens_of(&facts, now)?, ended))
     }
 
@@ -120,20 +130,20 @@ impl Service {
         work: &mut UnitOfWork,
         account: &Account,
         facts: &Facts,
-        (method, device, new_device): (&str, Option<String>, bool),
+        (made_by, method, device, new_device): (Option<&str>, &str, Option<String>, bool),
         client: &Client,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         let events = &self.parts.events;
-        if facts.is_new_user {
+        if let Some(via) = made_by {
             let event = user::RegisteredV1 {
                 user_id: account.id.get(),
                 role: account.role.as_str().to_owned(),
-                account_created_via: method.to_owned(),
+                account_created_via: via.to_owned(),
                 preferred_language: account.preferred_language.as_str().to_owned(),
                 registered_at: now,
             };
-            work.record(Entry::by_user(Action::UserRegistered, account.id, client).with("via", method));
+            work.record(Entry::by_user(Action::UserRegistered, account.id, client).with("via", via));
             work.announce(events.event(account.id, event, client, now)?);
         }
         let event = session::OpenedV1 {
@@ -163,11 +173,11 @@ impl Service {
     }
 
     /// By what a device is recognised: the client's own id for it; else what its browser calls itself, which tells one kind
-    /// of device from another and proves nothing.
-    fn device_hash(&self, device: Option<&Device>, label: Option<&str>) -> Option<[u8; 32]> {
+    /// of device from another and proves nothing. Who says neither is of a kind, too.
+    fn device_hash(&self, device: Option<&Device>, label: Option<&str>) -> [u8; 32] {
         let id = device.and_then(|device| device.id.as_deref());
-        let (kind, text) = id.map(|id| ("id", id)).or(label.map(|label| ("kind", label)))?;
-        Some(self.parts.hash_key.hash("device", &[kind, text]))
+        let (kind, text) = id.map_or(("kind", label.unwrap_or_default()), |id| ("id", id));
+        self.parts.hash_key.hash("device", &[kind, text])
     }
 }
 
@@ -175,12 +185,21 @@ impl Service {
 async fn enter(
     work: &mut UnitOfWork,
     entrant: &Entrant,
+    method: &str,
     client: &Client,
     now: DateTime<Utc>,
 ) -> Result<(Account, bool), Error> {
     let language = client.language.unwrap_or_default();
-    let by_phone =
-        |phone| NewAccount { id: None, phone, full_name: None, email: None, password_hash: None, language, via: "otp" };
+    let by_phone = |phone| NewAccount {
+        id: None,
+        phone,
+        full_name: None,
+        email: None,
+        password_hash: None,
+        language,
+        via: "otp",
+        method,
+    };
     match entrant {
         Entrant::User(id) => Ok((work.lock_account(*id).await?.ok_or(Error::Unauthenticated)?, false)),
         Entrant::Phone(phone) => Ok(work.find_or_register(&by_phone(phone), now).await?),
@@ -189,7 +208,7 @@ async fn enter(
                 id: Some(signup.user_id),
                 full_name: Some(&signup.full_name),
                 email: signup.email.as_deref(),
-                password_hash: signup.password_hash.as_deref(),
+                password_hash: Some(&signup.password_hash),
                 via: "password",
                 ..by_phone(phone)
             };
@@ -207,13 +226,13 @@ async fn spend_factor(
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     match spend {
-        Spend::TotpStep(step) if work.spend_totp_step(account.id, *step).await? => Ok(()),
+        Spend::TotpStep(step, secret) if work.spend_totp_step(account.id, secret, *step).await? => Ok(()),
         Spend::BackupCode(hash) => {
             let left = work.spend_backup_code(account.id, hash, now).await?.ok_or(Error::FactorSpent)?;
             work.record(Entry::by_user(Action::BackupCodeUsed, account.id, client).with("left", left));
             Ok(())
         }
-        Spend::TotpStep(_) => Err(Error::FactorSpent),
+        Spend::TotpStep(..) => Err(Error::FactorSpent),
     }
 }
 
@@ -230,10 +249,5 @@ impl Error {
     /// Whether the work may have been done all the same: the answer to its commit was lost.
     pub(crate) fn is_unclear(&self) -> bool {
         matches!(self, Self::Unclear(_) | Self::Overloaded(crate::supervision::AskError::Late))
-    }
-
-    /// Whether an e-mail address belongs to another account.
-    pub(crate) fn is_taken_email(&self) -> bool {
-        matches!(self, Self::Store(store::Error::Refused { constraint, .. }) if constraint == "users_email_key")
     }
 }

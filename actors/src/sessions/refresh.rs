@@ -4,9 +4,12 @@
 //! clients do every time; what it answers can only be a token that PostgreSQL gave out, in an epoch that is refused if
 //! it is over. Losing Redis loses nothing.
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use civiclens_nats::events::security;
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use super::Error;
 use super::messages::{Opened, RefreshSession, Which};
@@ -19,6 +22,12 @@ use crate::domain::role::{ProfileLevel, Role};
 use crate::store::UnitOfWork;
 use crate::store::accounts::Account;
 use crate::store::sessions::Refreshable;
+
+/// How long Redis answers for a session, in milliseconds. PostgreSQL can at any time; short, so that what Redis missed to
+/// forget is soon gone.
+const REMEMBERED_MS: u64 = 60_000;
+/// How long a request waits for Redis to forget.
+const FORGET: Duration = Duration::from_millis(250);
 
 /// What Redis knows of a session's refresh token.
 #[derive(Serialize, Deserialize)]
@@ -43,11 +52,20 @@ impl Service {
             return Ok(opened);
         }
         let now = self.parts.clock.now();
-        let mut work = self.parts.db.begin().await?;
         let session_id = token.session_id();
+        // Judged before anything is locked: a stranger who guesses numbers must not hold up whose they are.
+        let seed = self.parts.db.refresh_seed(session_id).await?;
+        if !seed.is_some_and(|seed| token.is_authentic(&self.parts.hash_key, &seed)) {
+            return Err(Error::RefreshTokenInvalid);
+        }
+        let mut work = self.parts.db.begin().await?;
         let Some(session) = work.lock_session(session_id).await? else { return Err(Error::RefreshTokenInvalid) };
         let dead = session.is_revoked || session.expires_at <= now;
         if dead || !token.is_authentic(&self.parts.hash_key, &session.refresh_seed) {
+            let mut entry = Entry::by_stranger(Action::RefreshRefused, &client).on("session", session_id);
+            entry.subject = Some(session.user_id);
+            work.record(entry);
+            work.commit(now).await?;
             return Err(Error::RefreshTokenInvalid);
         }
         if session.idle_until.is_some_and(|end| end <= now) {
@@ -62,9 +80,14 @@ impl Service {
         if !account.is_active {
             return Err(Error::Suspended);
         }
+        if session.is_staff != account.role.needs_password() {
+            return self.refuse(work, &session, session_id, "role_changed", &client, now).await;
+        }
         let access_until = self.access_until(account.role, session.expires_at, now);
         work.advance_session(session_id, generation, access_until, now).await?;
         if generation > session.generation {
+            // Before the commit: what Redis knows must not outlive the generation it tells of.
+            self.forget(std::iter::once(session_id)).await;
             work.record(Entry::by_user(Action::SessionRefreshed, account.id, &client).on("session", session_id));
         }
         work.commit(now).await?;
@@ -72,7 +95,7 @@ impl Service {
         let facts = facts(&account, session, session_id, generation, access_until);
         let opened = self.tokens_of(&facts, now)?;
         if !idles {
-            self.remember(&facts, now).await;
+            self.remember(&facts).await;
         }
         Ok(opened)
     }
@@ -157,7 +180,7 @@ impl Service {
     }
 
     /// Lets Redis answer who uses the last token again. Best effort: PostgreSQL can, too.
-    async fn remember(&self, facts: &Facts, now: DateTime<Utc>) {
+    async fn remember(&self, facts: &Facts) {
         let state = Remembered {
             user_id: facts.user_id,
             role: facts.role,
@@ -172,11 +195,7 @@ impl Service {
         };
         let Ok(state) = serde_json::to_string(&state) else { return };
         let mut remember = self.remember.prepare_invoke();
-        remember
-            .key(self.refresh_key(facts.session_id))
-            .arg(facts.generation)
-            .arg(state)
-            .arg((facts.access_until - now).num_milliseconds().max(1));
+        remember.key(self.refresh_key(facts.session_id)).arg(facts.generation).arg(state).arg(REMEMBERED_MS);
         if let Err(error) = self.parts.memory.run::<()>(&remember).await {
             tracing::debug!(%error, "a refresh could not be remembered");
         }
@@ -190,8 +209,8 @@ impl Service {
             commands.del(self.refresh_key(session)).ignore();
             any = true;
         }
-        if any && let Err(error) = self.parts.memory.pipeline::<()>(&commands).await {
-            tracing::debug!(%error, "refreshes could not be forgotten");
+        if any && !matches!(timeout(FORGET, self.parts.memory.pipeline::<()>(&commands)).await, Ok(Ok(()))) {
+            tracing::debug!("refreshes could not be forgotten");
         }
     }
 }

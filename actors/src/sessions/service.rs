@@ -69,6 +69,8 @@ pub struct Parts {
     pub db: Db,
     /// PostgreSQL, for what nobody waits for.
     pub background_db: Db,
+    /// PostgreSQL, for the revocation view alone: nothing else may hold it up.
+    pub view_db: Db,
     /// Redis.
     pub memory: ShortMemory,
     /// NATS, for the broadcast of revocations.
@@ -217,7 +219,8 @@ impl Service {
         now: DateTime<Utc>,
     ) -> Result<Opened, Error> {
         let session = work.lock_session(session_id).await?.ok_or(Error::Unauthenticated)?;
-        if session.user_id != account.id || session.is_revoked || session.expires_at <= now {
+        let other = session.user_id != account.id || session.is_staff != account.role.needs_password();
+        if other || session.is_revoked || session.expires_at <= now {
             return Err(Error::Unauthenticated);
         }
         let seed = entropy::bytes(&*self.parts.entropy)?;
@@ -257,7 +260,8 @@ impl Service {
         user_id: UserId,
         now: DateTime<Utc>,
     ) -> Result<(i32, Ended), Error> {
-        let epoch = work.begin_token_epoch(user_id, now).await?;
+        let tokens_until = now + self.parts.tokens.longest_life();
+        let epoch = work.begin_token_epoch(user_id, tokens_until, now).await?;
         Ok((epoch, Ended { sessions: Vec::new(), epoch: Some((user_id, epoch)) }))
     }
 

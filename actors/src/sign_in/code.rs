@@ -39,6 +39,7 @@ impl Handle {
             entrant,
             proven: vec![Proof::Otp],
             method: "otp",
+            token_epoch: None,
             spend: None,
             device: device.clone(),
             client: client.clone(),
@@ -71,7 +72,7 @@ impl Handle {
         client: &Client,
     ) -> Result<(SpentCode, Subject), Error> {
         let verify = async |subject: &Subject| {
-            self.parts.otp.verify(phone.clone(), purpose, code.clone(), subject.clone()).await
+            self.parts.otp.verify(phone.clone(), purpose, code.clone(), subject.clone(), client).await
         };
         let mut subject = Subject::stranger(phone);
         let mut outcome = verify(&subject).await;

@@ -10,7 +10,7 @@ use crate::domain::second_step::Proof;
 use crate::domain::secret::Secret;
 use crate::guard::Failure;
 use crate::limits::Attempt;
-use crate::sessions::{Entrant, OpenSession};
+use crate::sessions::{self, Entrant, OpenSession};
 use crate::store::accounts::Account;
 
 /// Where somebody signs in.
@@ -69,20 +69,27 @@ impl Handle {
         let Some(account) = account else { return Err(Error::CredentialsInvalid(budget)) };
         if !portal.admits(account.role) {
             guard.passed(attempt).await;
+            let (account, method, reason) = (Some(&account), "password", "wrong_portal");
+            guard.tell(Failure { account, method, reason, lock: None }, &client).await?;
             return Err(Error::WrongPortal);
         }
         let message = OpenSession {
             entrant: Entrant::User(account.id),
             proven: vec![Proof::Password],
             method: "password",
+            token_epoch: Some(account.token_epoch),
             spend: None,
             device: device.clone(),
             client: client.clone(),
         };
         let entering = Entering { subject: &subject, device: device.as_ref() };
-        let outcome = self.enter(message, &entering).await;
+        let outcome = match self.enter(message, &entering).await {
+            // The password was changed while the old one was being verified.
+            Err(Error::Sessions(sessions::Error::Outdated)) => Err(Error::CredentialsInvalid(budget)),
+            outcome => outcome,
+        };
         self.end(attempt, &outcome).await;
-        Ok(SignedIn { budget: Some(budget), ..outcome?.into() })
+        Ok(SignedIn { budget: Some(budget.given_back()), ..outcome?.into() })
     }
 
     /// Ends an attempt that was no failure: only a session forgives earlier ones.

@@ -14,9 +14,9 @@ use crate::domain::phone::Phone;
 use crate::domain::principal::UserId;
 use crate::domain::second_step::{Method, Proof};
 use crate::domain::secret::Secret;
-use crate::guard::Failure;
+use crate::guard::{self, Failure};
 use crate::limits::{Attempt, Subject};
-use crate::otp;
+use crate::otp::{self, SpentCode};
 use crate::sessions::{self, Entrant, OpenSession, Pending, Spend};
 use crate::store::accounts::Account;
 use crate::two_factor::{Enrolment, Offered};
@@ -32,6 +32,8 @@ struct Waiting {
     language: Language,
     proven: Vec<String>,
     methods: Vec<String>,
+    /// The token epoch of the account in which that was proven.
+    token_epoch: i32,
     subject: String,
     device_id: Option<String>,
     device_name: Option<String>,
@@ -72,6 +74,7 @@ struct Proven {
     proof: Proof,
     spend: Option<Spend>,
     attempt: Option<Attempt>,
+    sms: Option<SpentCode>,
 }
 
 impl Handle {
@@ -82,7 +85,7 @@ impl Handle {
 
     /// Keeps what was proven so far, and answers the token that goes on with it.
     pub(super) async fn keep_pending(&self, pending: Pending, entering: &Entering<'_>) -> Result<Outcome, Error> {
-        let Pending { user_id, phone, language, proven, methods } = pending;
+        let Pending { user_id, phone, language, proven, token_epoch, methods } = pending;
         let token = opaque_token(&*self.parts.entropy)?;
         let waiting = Waiting {
             user_id,
@@ -90,6 +93,7 @@ impl Handle {
             language,
             proven: proven.iter().map(|proof| proof.as_str().to_owned()).collect(),
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
+            token_epoch,
             subject: entering.subject.as_str().to_owned(),
             device_id: entering.device.and_then(|device| device.id.clone()),
             device_name: entering.device.and_then(|device| device.name.clone()),
@@ -141,7 +145,7 @@ impl Handle {
         if !waiting.enrols() {
             return Err(Error::MfaTokenInvalid);
         }
-        Ok(self.parts.two_factor.enrol_user(waiting.user_id, method, client).await?)
+        Ok(self.parts.two_factor.enrol_first(waiting.user_id, method, client).await?)
     }
 
     /// Goes on with a login: checks `code` as `method`, the first that was offered where none is named, and opens the session
@@ -162,21 +166,29 @@ impl Handle {
         if !offered(method) {
             return Err(Error::MethodNotOffered);
         }
-        let account = self.parts.db.account(waiting.user_id).await?.ok_or(Error::MfaTokenInvalid)?;
+        let account = self.parts.db.account(waiting.user_id).await?;
+        let account =
+            account.filter(|account| account.token_epoch == waiting.token_epoch).ok_or(Error::MfaTokenInvalid)?;
         let subject = waiting.subject();
-        let Proven { proof, spend, attempt } = match Offered::parse(method) {
+        let Proven { proof, spend, attempt, sms } = match Offered::parse(method) {
             Some(offered) => {
                 let checked = self.parts.two_factor.check(&account, offered, code.expose(), &subject, &client).await?;
-                Proven { proof: offered.proof(), spend: checked.spend, attempt: checked.attempt }
+                Proven { proof: offered.proof(), spend: checked.spend, attempt: checked.attempt, sms: checked.sms }
             }
             None => self.prove_password(&account, code, &subject, &client).await?,
         };
+        let budget = attempt.as_ref().map(|attempt| attempt.budget.given_back());
         let outcome = self.complete(token, &waiting, (proof, spend), &client).await;
+        if let (Err(Error::Sessions(error)), Some(sms)) = (&outcome, sms)
+            && !error.is_unclear()
+        {
+            self.parts.otp.restore(sms).await;
+        }
         self.end_step(attempt, &outcome, &account, proof.as_str(), &client).await?;
         if let (Ok(Outcome::Session(_)), Proof::SmsCode) = (&outcome, proof) {
             self.parts.guard.forget_failures(&subject).await;
         }
-        Ok(outcome?.into())
+        Ok(SignedIn { budget, ..outcome?.into() })
     }
 
     /// Takes the token and opens the session. A token whose login could not be finished, and surely was not, is given back.
@@ -194,12 +206,16 @@ impl Handle {
             entrant: Entrant::User(waiting.user_id),
             proven: waiting.proven(proof),
             method: waiting.method(),
+            token_epoch: Some(waiting.token_epoch),
             spend,
             device: device.clone(),
             client: client.clone(),
         };
         let entering = Entering { subject: &subject, device: device.as_ref() };
-        let outcome = self.enter(message, &entering).await;
+        let outcome = match self.enter(message, &entering).await {
+            Err(Error::Sessions(sessions::Error::Outdated)) => return Err(Error::MfaTokenInvalid),
+            outcome => outcome,
+        };
         if let Err(Error::Sessions(error)) = &outcome
             && !error.is_unclear()
             && let Err(error) = self.keep(token, waiting).await
@@ -234,19 +250,10 @@ impl Handle {
         subject: &Subject,
         client: &Client,
     ) -> Result<Proven, Error> {
-        let attempt = self.parts.guard.begin_as(subject, client).await?;
-        let budget = attempt.budget;
-        match self.password_matches(Some(account), password).await {
-            Ok(true) => Ok(Proven { proof: Proof::Password, spend: None, attempt: Some(attempt) }),
-            Ok(false) => {
-                let (account, method, reason) = (Some(account), "password", "wrong_password");
-                self.parts.guard.failed(attempt, Failure { account, method, reason, lock: None }, client).await?;
-                Err(Error::CredentialsInvalid(budget))
-            }
-            Err(error) => {
-                self.parts.guard.passed(attempt).await;
-                Err(error)
-            }
+        match self.parts.guard.check_password(account, password.clone(), subject, client).await {
+            Ok(attempt) => Ok(Proven { proof: Proof::Password, spend: None, attempt: Some(attempt), sms: None }),
+            Err(guard::Error::PasswordWrong(budget)) => Err(Error::CredentialsInvalid(budget)),
+            Err(error) => Err(error.into()),
         }
     }
 
@@ -259,7 +266,11 @@ impl Handle {
         client: Client,
     ) -> Result<SignedIn, Error> {
         let (user, subject) = (waiting.user_id, waiting.subject());
-        let confirmed = self.parts.two_factor.confirm_user(user, code.expose(), &subject, None, &client).await?;
+        let account = self.parts.db.account(user).await?;
+        if account.is_none_or(|account| account.token_epoch != waiting.token_epoch) {
+            return Err(Error::MfaTokenInvalid);
+        }
+        let confirmed = self.parts.two_factor.confirm_first(user, code.expose(), &subject, &client).await?;
         let (method, backup_codes) = confirmed;
         let proof = match method {
             Method::Totp => Proof::Totp,

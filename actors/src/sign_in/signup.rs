@@ -55,6 +55,15 @@ impl Handle {
         self.parts.memory.key(&["signup", phone.as_str()])
     }
 
+    /// What waits for this phone to be verified, and whether more than one claimed it.
+    async fn signup_of(&self, phone: &Phone) -> Result<Option<(Waiting, bool)>, Error> {
+        let mut get = redis::cmd("HMGET");
+        get.arg(self.signup_key(phone)).arg("state").arg("contested");
+        let (state, contested): (Option<String>, Option<String>) = self.parts.memory.command(&get).await?;
+        let waiting = state.and_then(|state| serde_json::from_str(&state).ok());
+        Ok(waiting.map(|waiting| (waiting, contested.is_some())))
+    }
+
     /// Begins a sign-up and sends the code that verifies the phone.
     pub async fn sign_up(&self, new: NewSignup, client: Client) -> Result<SignupStarted, Error> {
         let NewSignup { phone, full_name, email, password } = new;
@@ -79,12 +88,25 @@ impl Handle {
         life: Duration,
         client: &Client,
     ) -> Result<UserId, Error> {
-        let fingerprint = hex::encode(self.parts.hash_key.hash("signup", &[phone.as_str(), password.expose()]));
+        // The same claim made again is no other one.
+        let before = self.signup_of(phone).await?;
+        let (expected, same) = match before {
+            None => (String::new(), true),
+            Some((claim, contested)) => {
+                let verdict = self.parts.passwords.verify(password.clone(), Some(claim.password_hash)).await?;
+                (claim.user_id.to_string(), verdict.matches && !contested)
+            }
+        };
         let password_hash = self.parts.passwords.hash(password).await?;
         let user_id = self.parts.db.reserve_user_id().await?;
         let waiting = Waiting { user_id, full_name, email, password_hash };
         let mut keep = self.keep_signup.prepare_invoke();
-        keep.key(self.signup_key(phone)).arg(fingerprint).arg(serde_json::to_string(&waiting)?).arg(millis(life));
+        keep.key(self.signup_key(phone))
+            .arg(expected)
+            .arg(u8::from(same))
+            .arg(user_id.to_string())
+            .arg(serde_json::to_string(&waiting)?)
+            .arg(millis(life));
         self.parts.memory.run::<()>(&keep).await?;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
@@ -101,34 +123,15 @@ impl Handle {
         device: Option<Device>,
         client: Client,
     ) -> Result<SignedIn, Error> {
-        let mut get = redis::cmd("HMGET");
-        get.arg(self.signup_key(&phone)).arg("state").arg("contested");
-        let (state, contested): (Option<String>, Option<String>) = self.parts.memory.command(&get).await?;
-        let waiting: Option<Waiting> = state.and_then(|state| serde_json::from_str(&state).ok());
-        let entrant = || match &waiting {
-            None => Entrant::Phone(phone.clone()),
-            Some(Waiting { user_id, full_name, email, password_hash }) => {
-                let signup = Signup {
-                    user_id: *user_id,
-                    full_name: full_name.clone(),
-                    email: email.clone(),
-                    password_hash: contested.is_none().then(|| password_hash.clone()),
-                };
-                Entrant::Signup(phone.clone(), signup)
+        let entrant = match self.signup_of(&phone).await? {
+            Some((Waiting { user_id, full_name, email, password_hash }, false)) => {
+                Entrant::Signup(phone.clone(), Signup { user_id, full_name, email, password_hash })
             }
+            // Nobody signed up, or two did at once: the phone is proven, and nothing else.
+            _ => Entrant::Phone(phone.clone()),
         };
-        let enter = |entrant| {
-            let (phone, code, device) = (phone.clone(), code.clone(), device.clone());
-            self.spend_and_enter(phone, Purpose::VerifyPhone, code, entrant, device, client.clone())
-        };
-        let signed_in = match enter(entrant()).await {
-            // Somebody else took the address in this very moment.
-            Err(Error::Sessions(error)) if error.is_taken_email() => {
-                let Entrant::Signup(phone, signup) = entrant() else { return Err(error.into()) };
-                enter(Entrant::Signup(phone, Signup { email: None, ..signup })).await?
-            }
-            outcome => outcome?,
-        };
+        let signed_in =
+            self.spend_and_enter(phone.clone(), Purpose::VerifyPhone, code, entrant, device, client).await?;
         let mut delete = redis::cmd("DEL");
         if let Err(error) = self.parts.memory.command::<()>(delete.arg(self.signup_key(&phone))).await {
             tracing::debug!(%error, "a finished sign-up stays until it expires");

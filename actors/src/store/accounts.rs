@@ -10,6 +10,9 @@ use crate::domain::principal::UserId;
 use crate::domain::role::{ProfileLevel, Role};
 use crate::domain::second_step::{self, Method};
 
+/// The devices of one user that are remembered: those used last.
+const MOST_DEVICES: i64 = 20;
+
 /// What signing in needs to know of a user. Its `Debug` shows only the id.
 #[derive(Clone)]
 pub struct Account {
@@ -116,12 +119,13 @@ pub struct NewAccount<'a> {
     pub language: Language,
     /// What made it: `otp`, `password`.
     pub via: &'a str,
+    /// How its holder gets in this first time.
+    pub method: &'a str,
 }
 
 impl UnitOfWork {
     /// Finds the account that holds the phone of `new`, which was proven, or makes `new`, a citizen who logs in for the first
-    /// time. Answers the account and whether it was made. An e-mail that another account has is left out: it was not proven,
-    /// and to refuse it would tell who has it. Holds the row's lock until the end: what follows for one user happens in one order. Two first
+    /// time. Answers the account and whether it was made. Holds the row's lock until the end: what follows for one user happens in one order. Two first
     /// logins at once make one user.
     pub async fn find_or_register(
         &mut self,
@@ -134,10 +138,9 @@ impl UnitOfWork {
                                        profile_completion, account_created_via, preferred_language, created_at,
                                        updated_at, last_login, last_login_method, login_count)
                OVERRIDING SYSTEM VALUE
-               VALUES (coalesce($1, nextval(pg_get_serial_sequence('users', 'id'))), $2, true, $3,
-                       CASE WHEN EXISTS (SELECT 1 FROM users WHERE lower(email) = lower($4)) THEN NULL ELSE $4 END, $5,
+               VALUES (coalesce($1, nextval(pg_get_serial_sequence('users', 'id'))), $2, true, $3, $4, $5,
                        CASE WHEN $5::text IS NULL THEN NULL ELSE $8::timestamptz END,
-                       CASE WHEN $3::text IS NULL THEN 'minimal' ELSE 'basic' END, $6, $7, $8, $8, $8, $6, 1)
+                       CASE WHEN $3::text IS NULL THEN 'minimal' ELSE 'basic' END, $6, $7, $8, $8, $8, $9, 1)
                ON CONFLICT (phone) DO UPDATE SET phone_verified = true
                RETURNING u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion,
                          u.is_active, u.preferred_language, u.token_epoch,
@@ -151,6 +154,7 @@ impl UnitOfWork {
             new.via,
             new.language.as_str(),
             now,
+            new.method,
         )
         .fetch_one(self.connection())
         .await?;
@@ -216,12 +220,20 @@ impl UnitOfWork {
         Ok(())
     }
 
-    /// Begins another token epoch: every access token of the user so far is worthless. Answers the epoch.
-    pub async fn begin_token_epoch(&mut self, id: UserId, now: DateTime<Utc>) -> Result<i32, Error> {
+    /// Begins another token epoch: every access token of the user so far is worthless; until `tokens_until` one may be in use.
+    /// Answers the epoch.
+    pub async fn begin_token_epoch(
+        &mut self,
+        id: UserId,
+        tokens_until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<i32, Error> {
         let epoch = sqlx::query_scalar!(
-            "UPDATE users SET token_epoch = token_epoch + 1, tokens_revoked_at = $2 WHERE id = $1 RETURNING token_epoch",
+            "UPDATE users SET token_epoch = token_epoch + 1, tokens_revoked_at = $2, tokens_until = $3
+             WHERE id = $1 RETURNING token_epoch",
             id.get(),
-            now
+            now,
+            tokens_until
         );
         Ok(epoch.fetch_one(self.connection()).await?)
     }
@@ -273,6 +285,16 @@ impl UnitOfWork {
         )
         .fetch_one(self.connection())
         .await?;
+        if row.is_new {
+            sqlx::query!(
+                "DELETE FROM known_devices WHERE user_id = $1 AND device_hash IN
+                     (SELECT device_hash FROM known_devices WHERE user_id = $1 ORDER BY last_seen DESC OFFSET $2)",
+                id.get(),
+                MOST_DEVICES
+            )
+            .execute(self.connection())
+            .await?;
+        }
         Ok(row.is_new)
     }
 }
@@ -293,13 +315,15 @@ impl Db {
         .transpose()
     }
 
-    /// The account with this e-mail, in any letter case. Returns `None` if there is none.
+    /// The account to which this e-mail belongs, in any letter case. Returns `None` if it is nobody's, or nobody proved it.
     pub async fn account_by_email(&self, email: &str) -> Result<Option<Account>, Error> {
         sqlx::query_as!(
             Row,
             "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
                     u.preferred_language, u.token_epoch, f.method AS \"method?\"
-             FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE lower(u.email) = lower($1)",
+             FROM users u LEFT JOIN two_factors f ON f.user_id = u.id 
+             WHERE lower(u.email) = lower($1)
+               AND (u.email_verified OR u.role IN ('nodal_officer', 'admin', 'auditor'))",
             email
         )
         .fetch_optional(self.pool())
@@ -342,13 +366,20 @@ impl Db {
         Ok(hashes.into_iter().filter_map(|hash| hash.try_into().ok()).collect())
     }
 
-    /// Whose token epoch changed since `since`, to which, and when.
-    pub async fn token_epochs_since(&self, since: DateTime<Utc>) -> Result<Vec<(UserId, i32, DateTime<Utc>)>, Error> {
+    /// Whose tokens of earlier epochs may still be in use at `now`, the first epoch that is accepted, and until when. `since`
+    /// leaves out what began before.
+    pub async fn token_epochs(
+        &self,
+        since: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<(UserId, i32, DateTime<Utc>)>, Error> {
         let rows = sqlx::query!(
-            r#"SELECT id, token_epoch, tokens_revoked_at AS "revoked_at!" FROM users WHERE tokens_revoked_at >= $1"#,
+            r#"SELECT id, token_epoch, tokens_until AS "tokens_until!" FROM users
+               WHERE tokens_until > $1 AND ($2::timestamptz IS NULL OR tokens_revoked_at >= $2)"#,
+            now,
             since
         )
-        .map(|row| (row.id.into(), row.token_epoch, row.revoked_at))
+        .map(|row| (row.id.into(), row.token_epoch, row.tokens_until))
         .fetch_all(self.pool())
         .await?;
         Ok(rows)

@@ -50,7 +50,9 @@ impl UnitOfWork {
     ) -> Result<Vec<Revocation>, Error> {
         let ended = sqlx::query!(
             "UPDATE sessions SET revoked_at = $3, revoked_reason = $4
-             WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL AND expires_at > $3
+             WHERE id IN (SELECT id FROM sessions
+                          WHERE user_id = $1 AND id IS DISTINCT FROM $2 AND revoked_at IS NULL AND expires_at > $3
+                          ORDER BY id FOR NO KEY UPDATE)
              RETURNING id, access_until",
             user_id.get(),
             except.map(SessionId::get),
@@ -74,7 +76,7 @@ impl UnitOfWork {
         let ended = sqlx::query!(
             "UPDATE sessions SET revoked_at = $3, revoked_reason = $4
              WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $3
-                          ORDER BY created_at DESC, id DESC OFFSET $2)
+                          ORDER BY created_at DESC, id DESC OFFSET $2 FOR NO KEY UPDATE)
                AND revoked_at IS NULL
              RETURNING id, access_until",
             user_id.get(),
@@ -113,6 +115,24 @@ impl UnitOfWork {
 }
 
 impl Db {
+    /// The ends that an access token may outlive at `now`.
+    pub async fn revocations_in_force(&self, now: DateTime<Utc>) -> Result<Vec<Revocation>, Error> {
+        let rows = sqlx::query!(
+            r#"SELECT id, user_id, revoked_at AS "revoked_at!", access_until FROM sessions
+               WHERE revoked_at IS NOT NULL AND access_until > $1"#,
+            now
+        )
+        .map(|row| Revocation {
+            user_id: row.user_id.into(),
+            session_id: row.id.into(),
+            revoked_at: row.revoked_at,
+            keep_until: row.access_until,
+        })
+        .fetch_all(self.pool())
+        .await?;
+        Ok(rows)
+    }
+
     /// The revocations since `since` that still matter at `now`.
     pub async fn revocations_since(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Revocation>, Error> {
         let rows = sqlx::query!(

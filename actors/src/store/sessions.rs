@@ -33,6 +33,8 @@ pub struct NewSession<'a> {
     pub access_until: DateTime<Utc>,
     /// After how long without a request it ends, where that is before `expires_at`.
     pub idle: Option<chrono::Duration>,
+    /// Whether the user's role needs a password.
+    pub is_staff: bool,
 }
 
 /// A session whose row is locked, about to be refreshed.
@@ -54,6 +56,8 @@ pub struct Refreshable {
     pub idle_until: Option<DateTime<Utc>>,
     /// Whether it has ended.
     pub is_revoked: bool,
+    /// Whether it was opened by somebody whose role needs a password.
+    pub is_staff: bool,
 }
 
 /// A session as its owner sees it.
@@ -92,8 +96,8 @@ impl UnitOfWork {
     pub async fn insert_session(&mut self, new: &NewSession<'_>, now: DateTime<Utc>) -> Result<SessionId, Error> {
         let id = sqlx::query_scalar!(
             "INSERT INTO sessions (user_id, refresh_seed, login_method, amr, device, device_hash, user_agent, ip_address,
-                                   auth_time, created_at, last_activity, expires_at, access_until, idle_seconds)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, $12) RETURNING id",
+                                   auth_time, created_at, last_activity, expires_at, access_until, idle_seconds, is_staff)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, $12, $13) RETURNING id",
             new.user_id.get(),
             &new.refresh_seed,
             new.login_method,
@@ -106,6 +110,7 @@ impl UnitOfWork {
             new.expires_at,
             new.access_until,
             new.idle.and_then(|idle| i32::try_from(idle.num_seconds()).ok()),
+            new.is_staff,
         )
         .fetch_one(self.connection())
         .await?;
@@ -117,7 +122,7 @@ impl UnitOfWork {
         let row = sqlx::query!(
             r#"SELECT user_id, refresh_seed, refresh_generation, amr, auth_time, expires_at,
                       last_activity + make_interval(secs => idle_seconds) AS idle_until,
-                      (revoked_at IS NOT NULL) AS "is_revoked!"
+                      (revoked_at IS NOT NULL) AS "is_revoked!", is_staff
                FROM sessions WHERE id = $1 FOR NO KEY UPDATE"#,
             id.get()
         )
@@ -133,6 +138,7 @@ impl UnitOfWork {
             expires_at: row.expires_at,
             idle_until: row.idle_until,
             is_revoked: row.is_revoked,
+            is_staff: row.is_staff,
         }))
     }
 
@@ -252,19 +258,29 @@ impl Db {
         Ok(rows)
     }
 
+    /// What the refresh tokens of a session are made of, whether or not it has ended. Returns `None` if there is none.
+    pub async fn refresh_seed(&self, id: SessionId) -> Result<Option<[u8; 32]>, Error> {
+        let bytes = sqlx::query_scalar!("SELECT refresh_seed FROM sessions WHERE id = $1", id.get());
+        bytes.fetch_optional(self.pool()).await?.as_deref().map(seed).transpose()
+    }
+
     /// When the user of a live session last proved who they are. Returns `None` if the session has ended.
     pub async fn auth_time(&self, id: SessionId) -> Result<Option<DateTime<Utc>>, Error> {
         let time = sqlx::query_scalar!("SELECT auth_time FROM sessions WHERE id = $1 AND revoked_at IS NULL", id.get());
         Ok(time.fetch_optional(self.pool()).await?)
     }
 
-    /// Notes when sessions were last used, in one statement. What was idle for too long stays so.
+    /// Notes when sessions were last used, in one statement; `sessions` must be in order. What was idle for too long stays so;
+    /// what another transaction holds, or was noted within the last half minute, is passed over.
     pub async fn note_activity(&self, sessions: &[i64], times: &[DateTime<Utc>]) -> Result<u64, Error> {
         let done = sqlx::query!(
             "UPDATE sessions s SET last_activity = u.at
-             FROM unnest($1::bigint[], $2::timestamptz[]) AS u (id, at)
-             WHERE s.id = u.id AND s.last_activity < u.at AND s.revoked_at IS NULL
-               AND (s.idle_seconds IS NULL OR u.at < s.last_activity + make_interval(secs => s.idle_seconds))",
+             FROM (SELECT l.id, u.at
+                   FROM unnest($1::bigint[], $2::timestamptz[]) AS u (id, at) JOIN sessions l ON l.id = u.id
+                   WHERE l.last_activity < u.at - interval '30 s' AND l.revoked_at IS NULL
+                     AND (l.idle_seconds IS NULL OR u.at < l.last_activity + make_interval(secs => l.idle_seconds))
+                   ORDER BY l.id FOR NO KEY UPDATE OF l SKIP LOCKED) u
+             WHERE s.id = u.id",
             sessions,
             times
         )

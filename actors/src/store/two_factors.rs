@@ -93,12 +93,15 @@ impl UnitOfWork {
         Ok(removed)
     }
 
-    /// Spends a step of TOTP. Returns `false` if this step or a later one was spent before.
-    pub async fn spend_totp_step(&mut self, id: UserId, step: i64) -> Result<bool, Error> {
+    /// Spends a step of the TOTP factor with this sealed secret. Returns `false` if this step or a later one was spent before, or
+    /// the factor is another one by now.
+    pub async fn spend_totp_step(&mut self, id: UserId, sealed_secret: &str, step: i64) -> Result<bool, Error> {
         let spent = sqlx::query!(
-            "UPDATE two_factors SET last_step = $2 WHERE user_id = $1 AND method = 'totp' AND last_step < $2",
+            "UPDATE two_factors SET last_step = $2
+             WHERE user_id = $1 AND method = 'totp' AND sealed_secret = $3 AND last_step < $2",
             id.get(),
-            step
+            step,
+            sealed_secret
         );
         Ok(spent.execute(self.connection()).await?.rows_affected() == 1)
     }

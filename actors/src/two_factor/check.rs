@@ -10,7 +10,9 @@ use crate::domain::otp::{OtpCode, Purpose};
 use crate::domain::principal::UserId;
 use crate::domain::second_step::{Method, Proof};
 use crate::domain::totp::TotpSecret;
+use crate::guard::Failure;
 use crate::limits::{Attempt, Subject};
+use crate::otp::{self, SpentCode};
 use crate::sessions::Spend;
 use crate::store::UnitOfWork;
 use crate::store::accounts::Account;
@@ -65,6 +67,8 @@ pub struct Checked {
     pub spend: Option<Spend>,
     /// The attempt, which ends with that transaction. A code by SMS counts its own failures.
     pub attempt: Option<Attempt>,
+    /// The code by SMS, to be made good again if what it permits is not done.
+    pub sms: Option<SpentCode>,
 }
 
 impl Handle {
@@ -78,10 +82,10 @@ impl Handle {
         client: &Client,
     ) -> Result<Checked, Error> {
         if offered == Offered::Sms {
-            self.spend_sms(account, code, subject, client).await?;
-            return Ok(Checked { spend: None, attempt: None });
+            let sms = Some(self.spend_sms(account, code, subject, client).await?);
+            return Ok(Checked { spend: None, attempt: None, sms });
         }
-        let attempt = self.parts.guard.begin_as(subject, client).await?;
+        let attempt = self.parts.guard.begin_known(account, offered.as_str(), subject, client).await?;
         let spend = match self.find_spend(account, offered, code).await {
             Ok(spend) => spend,
             Err(error) => {
@@ -93,7 +97,7 @@ impl Handle {
             self.parts.guard.failed(attempt, failure(account, offered.as_str()), client).await?;
             return Err(Error::CodeInvalid);
         }
-        Ok(Checked { spend, attempt: Some(attempt) })
+        Ok(Checked { spend, attempt: Some(attempt), sms: None })
     }
 
     async fn find_spend(&self, account: &Account, offered: Offered, code: &str) -> Result<Option<Spend>, Error> {
@@ -105,7 +109,8 @@ impl Handle {
             Offered::Totp => {
                 let factor = self.parts.db.two_factor(account.id).await?.filter(|f| f.method == Method::Totp);
                 let Some(factor) = factor else { return Ok(None) };
-                Ok(self.totp_step(account.id, &factor, code)?.map(Spend::TotpStep))
+                let secret = factor.sealed_secret.clone().unwrap_or_default();
+                Ok(self.totp_step(account.id, &factor, code)?.map(|step| Spend::TotpStep(step, secret)))
             }
             Offered::Sms => Ok(None),
         }
@@ -138,7 +143,7 @@ impl Handle {
     ) -> Result<(), Error> {
         let spent = match checked.spend {
             None => true,
-            Some(Spend::TotpStep(step)) => work.spend_totp_step(account.id, step).await?,
+            Some(Spend::TotpStep(step, secret)) => work.spend_totp_step(account.id, &secret, step).await?,
             Some(Spend::BackupCode(hash)) => match work.spend_backup_code(account.id, &hash, now).await? {
                 Some(left) => {
                     work.record(Entry::by_user(Action::BackupCodeUsed, account.id, client).with("left", left));
@@ -172,14 +177,20 @@ impl Handle {
         code: &str,
         subject: &Subject,
         client: &Client,
-    ) -> Result<(), Error> {
+    ) -> Result<SpentCode, Error> {
         let Ok(code) = OtpCode::parse(code) else { return Err(Error::CodeInvalid) };
-        let spent = self.parts.otp.verify(account.phone.clone(), Purpose::SecondFactor, code, subject.clone()).await;
+        let spent =
+            self.parts.otp.verify(account.phone.clone(), Purpose::SecondFactor, code, subject.clone(), client).await;
         match spent {
-            Ok(_) => Ok(()),
-            Err(crate::otp::Error::Invalid { guessed, lock }) => {
+            Ok(spent) => Ok(spent),
+            Err(error @ otp::Error::Locked(_)) => {
+                let failure = Failure { reason: "locked", ..failure(account, "sms") };
+                self.parts.guard.tell(failure, client).await?;
+                Err(error.into())
+            }
+            Err(otp::Error::Invalid { guessed, lock }) => {
                 if guessed {
-                    let failure = crate::guard::Failure { lock, ..failure(account, "sms") };
+                    let failure = Failure { lock, ..failure(account, "sms") };
                     self.parts.guard.tell(failure, client).await?;
                 }
                 Err(Error::CodeInvalid)

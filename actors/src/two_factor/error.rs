@@ -9,7 +9,7 @@ use crate::domain::keys::SealError;
 use crate::domain::limit::Budget;
 use crate::domain::totp::TotpError;
 use crate::limits::Refused;
-use crate::{events, guard, otp, passwords, sessions, store};
+use crate::{events, guard, otp, sessions, store};
 
 /// A failure of the second factor.
 #[derive(Debug, thiserror::Error)]
@@ -20,9 +20,9 @@ pub enum Error {
     /// The code is wrong, or was used before.
     #[error("the code is not valid")]
     CodeInvalid,
-    /// The password is wrong.
-    #[error("the password is wrong")]
-    PasswordWrong,
+    /// A code of the second factor in force is needed to replace it.
+    #[error("a code of the second factor in force is needed")]
+    CodeNeeded,
     /// This role must have a second factor.
     #[error("the second factor is enforced")]
     Enforced,
@@ -41,9 +41,6 @@ pub enum Error {
     /// Codes by SMS.
     #[error(transparent)]
     Otp(#[from] otp::Error),
-    /// The hashing pool.
-    #[error(transparent)]
-    Passwords(#[from] passwords::Error),
     /// Sessions.
     #[error(transparent)]
     Sessions(#[from] sessions::Error),
@@ -77,7 +74,6 @@ impl Error {
     fn inner(&self) -> Option<&dyn Coded> {
         match self {
             Self::Otp(error) => Some(error),
-            Self::Passwords(error) => Some(error),
             Self::Sessions(error) => Some(error),
             Self::Guard(error) => Some(error),
             _ => None,
@@ -89,22 +85,20 @@ impl Coded for Error {
     fn code(&self) -> Code {
         match self {
             Self::UnknownUser => Code::NotFound,
-            Self::CodeInvalid => Code::SecondFactorInvalid,
-            Self::PasswordWrong => Code::PasswordWrong,
+            Self::CodeInvalid | Self::CodeNeeded => Code::SecondFactorInvalid,
             Self::Enforced => Code::TwoFactorEnforced,
             Self::SwitchedOff => Code::TwoFactorDisabled,
             Self::PasswordNeeded | Self::NotEnrolled | Self::NothingToConfirm => Code::Conflict,
             Self::Store(error) => store_code(error),
             Self::Events(_) | Self::Seal(_) | Self::Totp(_) | Self::Entropy(_) => Code::Internal,
-            Self::Otp(_) | Self::Passwords(_) | Self::Sessions(_) | Self::Guard(_) => {
-                self.inner().map_or(Code::Internal, Coded::code)
-            }
+            Self::Otp(_) | Self::Sessions(_) | Self::Guard(_) => self.inner().map_or(Code::Internal, Coded::code),
         }
     }
 
     fn detail(&self) -> String {
         match self {
             Self::CodeInvalid => "The code is wrong, expired, or was used before.".to_owned(),
+            Self::CodeNeeded => "To replace the second factor, send a code of it, or a backup code.".to_owned(),
             Self::Enforced => "Your role must have a second factor.".to_owned(),
             Self::PasswordNeeded => "Codes by SMS are a second factor for a password: set one first.".to_owned(),
             Self::NotEnrolled => "There is no second factor.".to_owned(),

@@ -21,7 +21,6 @@ use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::keys::{HashKey, Sealer};
 use crate::domain::otp::Purpose;
-use crate::domain::password::Verdict;
 use crate::domain::principal::{Principal, SessionId, UserId};
 use crate::domain::second_step::{Method, Rules, can_disable};
 use crate::domain::secret::Secret;
@@ -33,7 +32,7 @@ use crate::sessions::Which;
 use crate::store::accounts::Account;
 use crate::store::two_factors::Factor;
 use crate::store::{Db, UnitOfWork};
-use crate::{otp, passwords, sessions};
+use crate::{otp, sessions};
 
 /// How long setting up a second factor may take.
 const ENROLMENT_LIFE: chrono::Duration = chrono::Duration::minutes(15);
@@ -45,8 +44,6 @@ pub struct Parts {
     pub db: Db,
     /// Sends and spends codes.
     pub otp: otp::Handle,
-    /// Verifies passwords.
-    pub passwords: passwords::Handle,
     /// Ends sessions.
     pub sessions: sessions::Handle,
     /// Counts failures.
@@ -115,16 +112,40 @@ impl Handle {
         self.parts.db.account(id).await?.ok_or(Error::UnknownUser)
     }
 
-    /// Begins to set up a second factor for `principal`, who proved who they are a moment ago. The one in force stays until
-    /// this one is confirmed. For SMS, a code is sent.
-    pub async fn enrol(&self, principal: &Principal, method: Method, client: &Client) -> Result<Enrolment, Error> {
+    /// Begins to set up a second factor for `principal`, who proved who they are a moment ago, and with a code of the one in
+    /// force, if there is one. That one stays until this one is confirmed. For SMS, a code is sent.
+    pub async fn enrol(
+        &self,
+        principal: &Principal,
+        method: Method,
+        code: Option<&str>,
+        client: &Client,
+    ) -> Result<Enrolment, Error> {
         self.parts.sessions.require_recent(principal).await?;
-        self.enrol_user(principal.user_id, method, client).await
+        let account = self.account(principal.user_id).await?;
+        if account.two_factor.is_some() {
+            let subject = Subject::session(&account.phone, principal.session_id);
+            let code = code.ok_or(Error::CodeNeeded)?;
+            let checked = self.check_any(&account, code, &subject, client).await?;
+            let now = self.parts.clock.now();
+            let mut work = self.parts.db.begin().await?;
+            self.spend_in(&mut work, &account, checked, client, now).await?;
+            work.commit(now).await?;
+        }
+        self.enrol_account(account, method, client).await
     }
 
-    /// The same for a user who is in the middle of a login.
-    pub(crate) async fn enrol_user(&self, user: UserId, method: Method, client: &Client) -> Result<Enrolment, Error> {
+    /// The same for a user who is in the middle of a login that needs a first one.
+    pub(crate) async fn enrol_first(&self, user: UserId, method: Method, client: &Client) -> Result<Enrolment, Error> {
         let account = self.account(user).await?;
+        if account.two_factor.is_some() {
+            return Err(Error::NothingToConfirm);
+        }
+        self.enrol_account(account, method, client).await
+    }
+
+    async fn enrol_account(&self, account: Account, method: Method, client: &Client) -> Result<Enrolment, Error> {
+        let user = account.id;
         if !self.parts.rules.enabled && can_disable(&self.parts.rules, account.role) {
             return Err(Error::SwitchedOff);
         }
@@ -164,8 +185,19 @@ impl Handle {
         Ok(self.confirm_user(account.id, code, &subject, keep, client).await?.1)
     }
 
-    /// The same for a user who is in the middle of a login. Ends their sessions but `keep`.
-    pub(crate) async fn confirm_user(
+    /// The same for a user who is in the middle of a login that needs a first one. Ends all their sessions. Answers what was
+    /// set up, too.
+    pub(crate) async fn confirm_first(
+        &self,
+        user: UserId,
+        code: &str,
+        subject: &Subject,
+        client: &Client,
+    ) -> Result<(Method, Vec<BackupCode>), Error> {
+        self.confirm_user(user, code, subject, None, client).await
+    }
+
+    async fn confirm_user(
         &self,
         user: UserId,
         code: &str,
@@ -179,8 +211,10 @@ impl Handle {
         let step = self.confirming_step(&account, &factor, code, subject, client).await?;
         let codes = BackupCode::generate_set(&*self.parts.entropy)?;
         let mut work = self.parts.db.begin().await?;
-        work.lock_account(user).await?.ok_or(Error::UnknownUser)?;
-        if !work.confirm_enrolment(user, &factor, step, now).await? {
+        let locked = work.lock_account(user).await?.ok_or(Error::UnknownUser)?;
+        // Without a session there must be none in force: somebody else may have been faster to set one up.
+        let replaces = keep.is_none() && locked.two_factor.is_some();
+        if replaces || !work.confirm_enrolment(user, &factor, step, now).await? {
             return Err(Error::NothingToConfirm);
         }
         self.replace_codes(&mut work, user, &codes, now).await?;
@@ -206,7 +240,7 @@ impl Handle {
                 Ok(0)
             }
             Method::Totp => {
-                let attempt = self.parts.guard.begin_as(subject, client).await?;
+                let attempt = self.parts.guard.begin_known(account, "totp", subject, client).await?;
                 let Some(step) = self.totp_step(account.id, factor, code)? else {
                     self.parts.guard.failed(attempt, failure(account, "totp"), client).await?;
                     return Err(Error::CodeInvalid);
@@ -228,7 +262,8 @@ impl Handle {
         let now = self.parts.clock.now();
         let checked = match with {
             Leave::Password(password) => {
-                self.check_password(&account, password, &subject, client).await?;
+                let attempt = self.parts.guard.check_password(&account, password, &subject, client).await?;
+                self.parts.guard.succeeded(attempt).await;
                 None
             }
             Leave::Code(code) => Some(self.check_any(&account, &code, &subject, client).await?),
@@ -282,31 +317,6 @@ impl Handle {
     ) -> Result<(), Error> {
         let hashes: Vec<[u8; 32]> = codes.iter().map(|code| code.hash(&self.parts.hash_key, user)).collect();
         Ok(work.replace_backup_codes(user, &hashes, now).await?)
-    }
-
-    async fn check_password(
-        &self,
-        account: &Account,
-        password: Secret,
-        subject: &Subject,
-        client: &Client,
-    ) -> Result<(), Error> {
-        let attempt = self.parts.guard.begin_as(subject, client).await?;
-        match self.parts.passwords.verify(password, account.password_hash.clone()).await {
-            Ok(Verdict { matches: true, .. }) => {
-                self.parts.guard.succeeded(attempt).await;
-                Ok(())
-            }
-            Ok(_) => {
-                let failure = Failure { reason: "wrong_password", ..failure(account, "password") };
-                self.parts.guard.failed(attempt, failure, client).await?;
-                Err(Error::PasswordWrong)
-            }
-            Err(error) => {
-                self.parts.guard.passed(attempt).await;
-                Err(error.into())
-            }
-        }
     }
 
     /// Says to other services and to the user that the second factor changed.

@@ -17,6 +17,9 @@ pub(in crate::http) struct EnableTwoFactor {
     /// `totp` for an authenticator app, `sms` for codes by SMS.
     #[schema(example = "totp")]
     method: TwoFactorMethod,
+    /// A code of the second factor in force, or a backup code, where there is one to be replaced.
+    #[serde(default)]
+    code: Option<String>,
     /// The token of a login that must set one up first, instead of an access token.
     #[serde(default)]
     #[schema(value_type = Option<String>)]
@@ -90,7 +93,7 @@ pub(in crate::http) async fn handle(
     caller: Caller,
     body: ValidJson<EnableTwoFactor>,
 ) -> Result<Json<TwoFactorEnrolment>, ApiError> {
-    let EnableTwoFactor { method, mfa_token } = body.0;
+    let EnableTwoFactor { method, code, mfa_token } = body.0;
     let method = match method {
         TwoFactorMethod::Totp => Method::Totp,
         TwoFactorMethod::Sms => Method::Sms,
@@ -99,7 +102,7 @@ pub(in crate::http) async fn handle(
         state.sign_in.enrol(&token, method, &caller.0).await?
     } else {
         let principal = Authenticated::of(&request)?.principal;
-        state.two_factor.enrol(&principal, method, &caller.0).await?
+        state.two_factor.enrol(&principal, method, code.as_deref(), &caller.0).await?
     };
     Ok(Json(enrolment.into()))
 }
