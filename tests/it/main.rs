@@ -14,6 +14,7 @@ mod first_login;
 mod history;
 mod http_rules;
 mod keys;
+mod known_devices;
 mod officers;
 mod outages;
 mod passwords;

@@ -30,7 +30,7 @@ impl Coded for Error {
     fn code(&self) -> Code {
         match self {
             Self::Refused(Refused::Locked(_)) => Code::AccountLocked,
-            Self::Refused(Refused::Limited(_)) => Code::RateLimited,
+            Self::Refused(Refused::Limited(_) | Refused::AddressLimited(_)) => Code::RateLimited,
             Self::Refused(Refused::ShortMemory(_)) | Self::ShortMemory(_) => Code::DependencyUnavailable,
             Self::Store(error) => store_code(error),
             Self::Refused(Refused::NoId) | Self::Events(_) => Code::Internal,
@@ -40,7 +40,9 @@ impl Coded for Error {
     fn detail(&self) -> String {
         match self {
             Self::Refused(Refused::Locked(_)) => "Too many failed logins. Wait before you try again.",
-            Self::Refused(Refused::Limited(_)) => "Too many failed logins. Wait a little before you try again.",
+            Self::Refused(Refused::Limited(_) | Refused::AddressLimited(_)) => {
+                "Too many failed logins. Wait a little before you try again."
+            }
             _ => self.code().title(),
         }
         .to_owned()
@@ -48,16 +50,15 @@ impl Coded for Error {
 
     fn budget(&self) -> Option<Budget> {
         match self {
-            Self::Refused(Refused::Limited(budget)) => Some(*budget),
+            Self::Refused(Refused::Locked(budget) | Refused::Limited(budget) | Refused::AddressLimited(budget)) => {
+                Some(*budget)
+            }
             _ => None,
         }
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        match self {
-            Self::Refused(Refused::Locked(left)) => Some(*left),
-            Self::Refused(Refused::Limited(budget)) => Some(budget.reset),
-            _ => (self.code().status() == 503).then(|| Duration::from_secs(5)),
-        }
+        let busy = || (self.code().status() == 503).then(|| Duration::from_secs(5));
+        self.budget().map(|budget| budget.reset).or_else(busy)
     }
 }

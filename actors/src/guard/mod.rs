@@ -72,21 +72,23 @@ impl Guard {
         client: &Client,
     ) -> Result<(Attempt, Subject), Error> {
         let stranger = Subject::stranger(phone);
-        match self.begin_as(&stranger, client).await {
-            Err(Refused::Locked(left)) => {
-                if let Some(own) = self.own_subject(phone, device).await? {
-                    match self.begin_as(&own, client).await {
-                        Err(Refused::Locked(_)) => {}
-                        outcome => return Ok((outcome?, own)),
-                    }
-                }
-                let account = self.db.account_by_phone(phone).await?;
-                let failure = Failure { account: account.as_ref(), method, reason: "locked", lock: None };
-                self.tell(failure, client).await?;
-                Err(Error::Refused(Refused::Locked(left)))
+        let refused = match self.begin_as(&stranger, client).await {
+            Err(refused @ (Refused::Locked(_) | Refused::Limited(_))) => refused,
+            outcome => return Ok((outcome?, stranger)),
+        };
+        // Whatever strangers did to the account's budget, a known device has its own.
+        if let Some(own) = self.own_subject(phone, device).await? {
+            match self.begin_as(&own, client).await {
+                Err(Refused::Locked(_) | Refused::Limited(_)) => {}
+                outcome => return Ok((outcome?, own)),
             }
-            outcome => Ok((outcome?, stranger)),
         }
+        if matches!(refused, Refused::Locked(_)) {
+            let account = self.db.account_by_phone(phone).await?;
+            let failure = Failure { account: account.as_ref(), method, reason: "locked", lock: None };
+            self.tell(failure, client).await?;
+        }
+        Err(refused.into())
     }
 
     /// Admits an attempt of a known subject.

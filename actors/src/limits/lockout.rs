@@ -67,12 +67,15 @@ impl Subject {
 /// Why an attempt was not admitted.
 #[derive(Debug, thiserror::Error)]
 pub enum Refused {
-    /// The account is locked for so long.
+    /// The account is locked until the budget's reset.
     #[error("the account is locked")]
-    Locked(Duration),
-    /// Too many failures in the window, or too many attempts at once.
+    Locked(Budget),
+    /// Too many failures of the account in the window, or too many attempts at once.
     #[error("too many failed logins")]
     Limited(Budget),
+    /// Too many failures from the address in the window.
+    #[error("too many failed logins from one address")]
+    AddressLimited(Budget),
     /// Redis.
     #[error(transparent)]
     ShortMemory(#[from] Unavailable),
@@ -147,8 +150,8 @@ impl Lockout {
         let budget = |limit| Budget { limit, remaining, reset: wait };
         match outcome.as_str() {
             "ok" => Ok(Attempt { id, keys, budget: budget(per_account.count) }),
-            "locked" => Err(Refused::Locked(wait)),
-            "address" => Err(Refused::Limited(budget(per_address.count))),
+            "locked" => Err(Refused::Locked(budget(per_account.count))),
+            "address" => Err(Refused::AddressLimited(budget(per_address.count))),
             _ => Err(Refused::Limited(budget(per_account.count))),
         }
     }

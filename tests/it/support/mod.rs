@@ -7,8 +7,10 @@ mod citizen;
 mod dump;
 mod events;
 mod jobs;
+mod records;
 mod smtp;
 mod stack;
+mod staff;
 mod twilio;
 
 pub(crate) use self::account::{PASSWORD, totp};
@@ -18,4 +20,5 @@ pub(crate) use self::citizen::{Citizen, Session, wrong};
 pub(crate) use self::events::names;
 pub(crate) use self::smtp::{Mail, MailReply};
 pub(crate) use self::stack::OwnStack;
+pub(crate) use self::staff::{WRONG, officer};
 pub(crate) use self::twilio::Reply;
