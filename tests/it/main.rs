@@ -15,6 +15,7 @@ mod history;
 mod http_rules;
 mod keys;
 mod known_devices;
+mod login_limits;
 mod officers;
 mod outages;
 mod passwords;

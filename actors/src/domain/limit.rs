@@ -75,6 +75,14 @@ pub struct Budget {
     pub reset: Duration,
 }
 
+impl Budget {
+    /// The budget once the last that was taken is back.
+    #[must_use]
+    pub fn given_back(self) -> Self {
+        Self { remaining: self.remaining.saturating_add(1).min(self.limit), reset: Duration::ZERO, ..self }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

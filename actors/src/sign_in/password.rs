@@ -82,7 +82,7 @@ impl Handle {
         let entering = Entering { subject: &subject, device: device.as_ref() };
         let outcome = self.enter(message, &entering).await;
         self.end(attempt, &outcome).await;
-        Ok(SignedIn { budget: Some(budget), ..outcome?.into() })
+        Ok(SignedIn { budget: Some(budget.given_back()), ..outcome?.into() })
     }
 
     /// Ends an attempt that was no failure: only a session forgives earlier ones.

@@ -22,4 +22,5 @@ redis.call('ZADD', KEYS[2], now, id)
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 note(KEYS[3], tonumber(ARGV[6]), now, id)
 note(KEYS[4], tonumber(ARGV[8]), now, id)
-return {'ok', left - 1, 0}
+if left == 1 then reset = select(2, look(KEYS[3], tonumber(ARGV[5]), tonumber(ARGV[6]), now)) end
+return {'ok', left - 1, reset}
