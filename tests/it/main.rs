@@ -15,6 +15,8 @@ mod history;
 mod http_rules;
 mod keys;
 mod known_devices;
+mod lockout;
+mod login;
 mod login_limits;
 mod officers;
 mod outages;
