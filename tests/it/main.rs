@@ -25,4 +25,5 @@ mod replicas;
 mod request_otp;
 mod secrets;
 mod sessions;
+mod signup;
 mod verify_otp;
