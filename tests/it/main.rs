@@ -8,6 +8,7 @@ mod support;
 
 mod admission;
 mod breaker;
+mod creating_officers;
 mod delivery;
 mod email;
 mod first_login;
