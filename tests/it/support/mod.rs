@@ -9,8 +9,10 @@ mod dump;
 mod events;
 mod jobs;
 mod process;
+mod records;
 mod smtp;
 mod stack;
+mod staff;
 mod twilio;
 mod workshop;
 
@@ -22,5 +24,6 @@ pub(crate) use self::events::{Event, names};
 pub(crate) use self::process::{Ended, Folder, Process, civiclens, is_alive};
 pub(crate) use self::smtp::{Mail, MailReply};
 pub(crate) use self::stack::{OwnStack, unused_database};
+pub(crate) use self::staff::{WRONG, officer};
 pub(crate) use self::twilio::Reply;
 pub(crate) use self::workshop::{Ground, Workshop};

@@ -1,0 +1,296 @@
+//! Signing up with a password.
+
+use civiclens::config::{PasswordPolicy, Settings};
+use futures::future::join_all;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Citizen, PASSWORD, Session, TestApp, story, story_with};
+
+const RAVI: &str = "98765 43210";
+
+/// Somebody signs up; `more` adds to what they give, or replaces it.
+async fn signs_up(app: &TestApp, phone: &str, more: Value) -> Answer {
+    let mut body = json!({ "phone": phone, "full_name": "Ravi Kumar", "password": PASSWORD });
+    body.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+    app.posts("/api/v1/auth/signup", body).await
+}
+
+async fn verifies(app: &TestApp, phone: &str, code: &str) -> Answer {
+    app.posts("/api/v1/auth/verify-phone", json!({ "phone": phone, "otp": code })).await
+}
+
+/// Somebody signs up and gets the code.
+async fn begins(person: &Citizen<'_>, app: &TestApp, phone: &str, more: Value) -> String {
+    let answer = signs_up(app, phone, more).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    person.code_from_sms().await
+}
+
+#[actix::test]
+async fn before_the_phone_is_verified_there_is_nothing() {
+    story(async |app| {
+        let started = signs_up(app, RAVI, json!({ "email": "Ravi@Example.org" })).await;
+        assert_eq!(started.status, 201, "{started:?}");
+        assert_eq!(started.body["expires_in_minutes"], 5);
+        assert_eq!((started.number("ratelimit-limit"), started.number("ratelimit-remaining")), (3, 2));
+        assert!(started.body["message"].is_string() && started.body.get("otp").is_none(), "{started:?}");
+        let ravi = app.citizen(RAVI);
+        let code = ravi.code_from_sms().await;
+        app.logs_in(RAVI, PASSWORD).await.refused(401, "credentials_invalid");
+        ravi.enters(&code).await.refused(401, "otp_invalid");
+        for count in ["SELECT count(*) FROM users", "SELECT count(*) FROM sessions", "SELECT count(*) FROM outbox"] {
+            assert_eq!(app.count(count).await, 0, "{count}");
+        }
+        let kept = app.redis_dump().await + &app.database_dump().await;
+        assert!(!kept.contains(PASSWORD), "a password is kept as a hash only");
+
+        let session = Session::of(app, verifies(app, RAVI, &code).await.ok());
+        assert_eq!(session.answer.body["is_new_user"], true);
+        assert_eq!(session.user_id(), started.body["user_id"].as_i64().unwrap());
+        let me = session.me().await.ok();
+        assert_eq!((&me.body["full_name"], &me.body["email"]), (&json!("Ravi Kumar"), &json!("Ravi@Example.org")));
+        assert_eq!((&me.body["phone_verified"], &me.body["email_verified"]), (&json!(true), &json!(false)));
+        assert_eq!(me.body["account_created_via"], "password");
+        verifies(app, RAVI, &code).await.refused(401, "otp_invalid");
+        app.logs_in(RAVI, PASSWORD).await.ok();
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_code_for_one_thing_is_none_for_another() {
+    story(async |app| {
+        let ravi = app.citizen(RAVI);
+        let login = ravi.gets_code().await;
+        verifies(app, RAVI, &login).await.refused(401, "otp_invalid");
+        ravi.enters(&login).await.ok();
+        let signup = begins(&ravi, app, "98765 43210", json!({})).await;
+        app.minutes_pass(5);
+        verifies(app, RAVI, &signup).await.refused(401, "otp_invalid");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_phone_that_has_an_account_is_answered_like_any_other() {
+    story(async |app| {
+        let owner = app.signs_up(RAVI).await;
+        let meera = app.citizen("98765 43212").signs_in().await;
+        app.minutes_pass(61);
+        let intruder = json!({ "password": "Other-Lantern-88", "full_name": "Somebody Else" });
+        let [known, by_code, unknown] =
+            [RAVI, "98765 43212", "98765 43211"].map(|phone| signs_up(app, phone, intruder.clone()));
+        let mut answers = [known.await.told(), by_code.await.told(), unknown.await.told()];
+        for (_, _, body) in &mut answers {
+            assert!(body["user_id"].is_i64(), "{body}");
+            body["user_id"] = json!(null);
+        }
+        assert_eq!(answers[0], answers[2]);
+        assert_eq!(answers[1], answers[2]);
+        // Whoever holds the phone comes in; what was given is forgotten.
+        for (phone, session) in [(RAVI, &owner), ("98765 43212", &meera)] {
+            let person = app.citizen(phone);
+            person.sms().await;
+            let entered = verifies(app, phone, &person.code_from_sms().await).await.ok();
+            assert_eq!(entered.body["user_id"], session.user_id());
+            assert_eq!(entered.body["is_new_user"], false);
+            app.logs_in(phone, "Other-Lantern-88").await.refused(401, "credentials_invalid");
+        }
+        assert_eq!(owner.me().await.ok().body["full_name"], "Ravi Kumar");
+        assert_eq!(meera.me().await.ok().body["full_name"], json!(null));
+        app.logs_in(RAVI, PASSWORD).await.ok();
+    })
+    .await;
+}
+
+#[actix::test]
+async fn the_phone_of_an_officer_opens_no_session_by_signing_up() {
+    story(async |app| {
+        let admin = app.admin().await;
+        app.has(&admin, "98765 00002", "nodal_officer").await;
+        let vikram = app.citizen("98765 00002");
+        let code = begins(&vikram, app, "98765 00002", json!({ "password": "Other-Lantern-88" })).await;
+        let step = verifies(app, "98765 00002", &code).await.ok();
+        assert_eq!((&step.body["mfa_required"], &step.body["methods"]), (&json!(true), &json!(["password"])));
+        assert_eq!(step.body.get("access_token"), None);
+        app.logs_in("98765 00002", PASSWORD).await.ok();
+    })
+    .await;
+}
+
+#[actix::test]
+async fn an_email_that_somebody_has_is_left_out_without_a_word() {
+    story(async |app| {
+        let (ravi, meera) = (app.citizen(RAVI), app.citizen("98765 43211"));
+        let code = begins(&ravi, app, RAVI, json!({ "email": "ravi@example.org" })).await;
+        verifies(app, RAVI, &code).await.ok();
+        let answer = signs_up(app, "98765 43211", json!({ "email": "RAVI@example.org" })).await;
+        let other = signs_up(app, "98765 43212", json!({ "email": "other@example.org" })).await;
+        let keys = |answer: &Answer| answer.body.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+        assert_eq!((answer.status, keys(&answer)), (other.status, keys(&other)));
+        let entered = verifies(app, "98765 43211", &meera.code_from_sms().await).await.ok();
+        let me = Session::of(app, entered).me().await.ok();
+        assert_eq!((&me.body["email"], &me.body["full_name"]), (&json!(null), &json!("Ravi Kumar")));
+        app.logs_in("98765 43211", PASSWORD).await.ok();
+    })
+    .await;
+}
+
+#[actix::test]
+async fn two_who_claim_one_email_in_one_moment_both_come_in_and_one_has_it() {
+    story(async |app| {
+        let phones: Vec<_> = (0..6).map(|number| format!("98765 1000{number}")).collect();
+        let mut codes = Vec::new();
+        for phone in &phones {
+            let person = app.citizen(phone);
+            codes.push(begins(&person, app, phone, json!({ "email": "family@example.org" })).await);
+        }
+        let verified = join_all(phones.iter().zip(&codes).map(|(phone, code)| verifies(app, phone, code))).await;
+        for answer in verified {
+            answer.ok();
+        }
+        assert_eq!(app.count("SELECT count(*) FROM users").await, 6);
+        assert_eq!(app.count("SELECT count(email) FROM users").await, 1);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn two_who_claim_one_phone_leave_no_password() {
+    story(async |app| {
+        let ravi = app.citizen(RAVI);
+        let passwords = [PASSWORD, "Other-Lantern-88"];
+        let claims = passwords.map(|password| signs_up(app, RAVI, json!({ "password": password })));
+        assert!(join_all(claims).await.iter().all(|answer| answer.status == 201));
+        let codes = [ravi.code_from_sms().await, ravi.code_from_sms().await];
+        let answers = [verifies(app, RAVI, &codes[0]).await, verifies(app, RAVI, &codes[1]).await];
+        assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1, "the newest code is good");
+        for password in passwords {
+            app.logs_in(RAVI, password).await.refused(401, "credentials_invalid");
+        }
+        assert_eq!(app.count("SELECT count(*) FROM users WHERE password_hash IS NULL").await, 1);
+
+        // Who only asks again keeps what they gave.
+        let meera = app.citizen("98765 43211");
+        begins(&meera, app, "98765 43211", json!({})).await;
+        let code = begins(&meera, app, "98765 43211", json!({ "full_name": "Meera Iyer" })).await;
+        verifies(app, "98765 43211", &code).await.ok();
+        app.logs_in("98765 43211", PASSWORD).await.ok();
+    })
+    .await;
+}
+
+#[actix::test]
+async fn twenty_who_enter_the_code_at_once_make_one_account() {
+    story(async |app| {
+        let code = begins(&app.citizen(RAVI), app, RAVI, json!({})).await;
+        let answers = join_all((0..20).map(|_| verifies(app, RAVI, &code))).await;
+        assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1);
+        assert_eq!(app.count("SELECT count(*) FROM users").await, 1);
+        assert_eq!(app.count("SELECT count(*) FROM sessions").await, 1);
+    })
+    .await;
+}
+
+/// The codes of everything that is wrong with the password.
+fn faults(answer: Answer) -> Vec<String> {
+    let answer = answer.refused(422, "invalid");
+    let errors = answer.body["errors"].as_array().unwrap();
+    assert!(errors.iter().all(|fault| fault["field"] == "password" && fault["message"].is_string()), "{answer:?}");
+    errors.iter().map(|fault| fault["code"].as_str().unwrap().to_owned()).collect()
+}
+
+#[actix::test]
+async fn a_weak_password_is_refused_with_everything_that_is_wrong() {
+    story(async |app| {
+        for (password, wrong) in [
+            ("Zq7-mv", ["password_too_short"].as_slice()),
+            ("zebra-quartz-41", &["password_no_upper_case"]),
+            ("Zebra-Quartz", &["password_no_digit"]),
+            ("zebra", &["password_too_short", "password_no_upper_case", "password_no_digit"]),
+            ("Password123", &["password_blocklisted"]),
+            ("P@ssw0rd1", &["password_blocklisted"]),
+            ("Devadatta-7", &["password_about_account"]),
+            ("Kulkarni2026", &["password_about_account"]),
+            ("9876543210Aa", &["password_about_account"]),
+            ("Sunflower.Fan9", &["password_about_account"]),
+            ("Civiclens-2026", &["password_about_account"]),
+        ] {
+            let more = json!({ "password": password, "full_name": "Devadatta Kulkarni",
+                               "email": "sunflower.fan@example.org" });
+            let found = faults(signs_up(app, RAVI, more).await);
+            assert!(wrong.iter().all(|code| found.iter().any(|one| one == code)), "{password}: {found:?}");
+        }
+        // Ten kilobytes are answered before anything is made of them, and no message was paid for.
+        let long = "Zebra-Quartz-41 ".repeat(640);
+        assert_eq!(faults(signs_up(app, RAVI, json!({ "password": long })).await), ["password_too_long"]);
+        app.logs_in(RAVI, &long).await.refused(401, "credentials_invalid");
+        assert_eq!(app.twilio.posts(), 0);
+        assert_eq!(signs_up(app, RAVI, json!({})).await.number("ratelimit-remaining"), 2);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn what_else_is_given_must_make_sense() {
+    story(async |app| {
+        for (more, field, code) in [
+            (json!({ "phone": "12" }), "phone", None),
+            (json!({ "phone": "+44 7911 123456" }), "phone", Some("country_not_allowed")),
+            (json!({ "full_name": "  " }), "full_name", Some("name_invalid")),
+            (json!({ "full_name": "x".repeat(201) }), "full_name", Some("name_invalid")),
+            (json!({ "full_name": "Ravi\nKumar" }), "full_name", Some("name_invalid")),
+            (json!({ "email": "ravi@" }), "email", Some("email_invalid")),
+            (json!({ "email": "ravi@example.org\r\nBcc: all@example.org" }), "email", Some("email_invalid")),
+        ] {
+            let answer = signs_up(app, RAVI, more).await.refused(422, "invalid");
+            assert_eq!(answer.body["errors"][0]["field"], field, "{answer:?}");
+            assert!(code.is_none_or(|code| answer.body["errors"][0]["code"] == code), "{answer:?}");
+        }
+        assert_eq!(app.twilio.posts(), 0);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn where_length_is_the_rule_nothing_else_is_asked_for() {
+    let length = |settings: &mut Settings| settings.account.password_policy = PasswordPolicy::Length;
+    story_with(length, async |app| {
+        let short = signs_up(app, RAVI, json!({ "password": "Zebra-Quartz-4" })).await;
+        assert_eq!(faults(short), ["password_too_short"]);
+        let own = signs_up(app, RAVI, json!({ "password": "ravi kumar ravi kumar" })).await;
+        assert_eq!(faults(own), ["password_about_account"]);
+        let code = begins(&app.citizen(RAVI), app, RAVI, json!({ "password": "zebra quartz lantern" })).await;
+        verifies(app, RAVI, &code).await.ok();
+        app.logs_in(RAVI, "zebra quartz lantern").await.ok();
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_password_is_the_same_however_a_keyboard_composes_it() {
+    story(async |app| {
+        let (composed, decomposed) = ("Caf\u{e9}-\u{f1}and\u{fa}-41", "Cafe\u{301}-n\u{303}andu\u{301}-41");
+        let code = begins(&app.citizen(RAVI), app, RAVI, json!({ "password": decomposed })).await;
+        verifies(app, RAVI, &code).await.ok();
+        app.logs_in(RAVI, composed).await.ok();
+        app.logs_in(RAVI, decomposed).await.ok();
+        app.logs_in(RAVI, "Cafe-nandu-41").await.refused(401, "credentials_invalid");
+        app.logs_in(RAVI, &format!(" {composed}")).await.refused(401, "credentials_invalid");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn every_character_of_a_long_password_counts() {
+    story(async |app| {
+        let long = format!("Zq7{}", "kite owl lantern mango ".repeat(5));
+        assert!(long.len() > 72);
+        let code = begins(&app.citizen(RAVI), app, RAVI, json!({ "password": long })).await;
+        verifies(app, RAVI, &code).await.ok();
+        app.logs_in(RAVI, &long[..72]).await.refused(401, "credentials_invalid");
+        app.logs_in(RAVI, &format!("{}x", &long[..long.len() - 1])).await.refused(401, "credentials_invalid");
+        app.logs_in(RAVI, &long).await.ok();
+    })
+    .await;
+}
