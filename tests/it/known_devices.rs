@@ -12,28 +12,30 @@ async fn strangers_do_not_lock_the_owner_out() {
     story(async |app| {
         app.signs_up(RAVI).await;
         app.signs_up("98765 43211").await;
-        app.logs_in_on(json!("phone-of-ravi"), RAVI, PASSWORD).await.ok();
-        app.logs_in_on(json!({ "id": "tablet-of-ravi", "name": "Tablet" }), RAVI, PASSWORD).await.ok();
+        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.ok();
+        app.logs_in_on(json!({ "id": "tablet-of-ravi-04be", "name": "Tablet" }), RAVI, PASSWORD).await.ok();
         app.logs_in_on(json!("phone-of-meera"), "98765 43211", PASSWORD).await.ok();
         app.guesses(RAVI, 5).await;
-        for stranger in [json!("phone-of-meera"), json!("phone"), json!({ "name": "phone-of-ravi" }), json!(null)] {
+        for stranger in
+            [json!("phone-of-meera"), json!("phone"), json!({ "name": "phone-of-ravi-7f3a91c2" }), json!(null)]
+        {
             app.logs_in_on(stranger, RAVI, PASSWORD).await.refused(429, "account_locked");
         }
         for _ in 0..3 {
-            app.logs_in_on(json!("phone-of-ravi"), RAVI, PASSWORD).await.ok();
+            app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.ok();
         }
         app.logs_in(RAVI, PASSWORD).await.refused(429, "account_locked");
 
         // Its own failures lock it, and no other device of the owner.
         for _ in 0..5 {
-            app.logs_in_on(json!("phone-of-ravi"), RAVI, WRONG).await.refused(401, "credentials_invalid");
+            app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, WRONG).await.refused(401, "credentials_invalid");
         }
-        app.logs_in_on(json!("phone-of-ravi"), RAVI, PASSWORD).await.refused(429, "account_locked");
-        app.logs_in_on(json!({ "id": "tablet-of-ravi" }), RAVI, PASSWORD).await.ok();
+        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.refused(429, "account_locked");
+        app.logs_in_on(json!({ "id": "tablet-of-ravi-04be" }), RAVI, PASSWORD).await.ok();
         assert_eq!(app.audited("auth.account_locked").await.len(), 2);
         let known = app.database_dump().await;
         assert!(
-            known.contains("known_devices") && !known.contains("tablet-of-ravi"),
+            known.contains("known_devices") && !known.contains("tablet-of-ravi-04be"),
             "a device's id is kept as a hash"
         );
     })
@@ -45,14 +47,14 @@ async fn nor_do_they_use_up_the_budget_of_its_devices() {
     let patient = |settings: &mut civiclens::config::Settings| settings.account.max_login_attempts = 100;
     story_with(patient, async |app| {
         app.signs_up(RAVI).await;
-        app.logs_in_on(json!("phone-of-ravi"), RAVI, PASSWORD).await.ok();
+        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.ok();
         app.guesses(RAVI, 5).await;
         app.logs_in(RAVI, PASSWORD).await.refused(429, "rate_limited");
-        app.logs_in_on(json!("phone-of-ravi"), RAVI, PASSWORD).await.ok();
+        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.ok();
         for _ in 0..5 {
-            app.logs_in_on(json!("phone-of-ravi"), RAVI, WRONG).await.refused(401, "credentials_invalid");
+            app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, WRONG).await.refused(401, "credentials_invalid");
         }
-        app.logs_in_on(json!("phone-of-ravi"), RAVI, PASSWORD).await.refused(429, "rate_limited");
+        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.refused(429, "rate_limited");
     })
     .await;
 }
@@ -61,7 +63,7 @@ async fn nor_do_they_use_up_the_budget_of_its_devices() {
 async fn a_code_can_be_entered_there_as_well() {
     story(async |app| {
         app.signs_up(RAVI).await;
-        app.logs_in_on(json!("phone-of-ravi"), RAVI, PASSWORD).await.ok();
+        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.ok();
         app.guesses(RAVI, 5).await;
         let ravi = app.citizen(RAVI);
         ravi.sms().await;
@@ -71,7 +73,7 @@ async fn a_code_can_be_entered_there_as_well() {
             app.posts("/api/v1/auth/verify-otp", body).await
         };
         on("another-phone").await.refused(429, "otp_attempts_exceeded");
-        on("phone-of-ravi").await.ok();
+        on("phone-of-ravi-7f3a91c2").await.ok();
     })
     .await;
 }
@@ -100,7 +102,7 @@ async fn a_browser_is_known_by_its_cookie() {
         let mut forged = cookie.clone();
         let last = forged.pop().unwrap();
         forged.push(if last == 'A' { 'B' } else { 'A' });
-        for stranger in ["a=b", forged.as_str(), "__Host-civiclens_device=phone-of-ravi"] {
+        for stranger in ["a=b", forged.as_str(), "__Host-civiclens_device=phone-of-ravi-7f3a91c2"] {
             browses(app, stranger, PASSWORD).await.refused(429, "account_locked");
         }
         browses(app, &cookie, PASSWORD).await.ok();
