@@ -137,3 +137,21 @@ fn a_previous_pepper_may_be_missing_but_not_weak_or_the_same() {
     };
     assert_eq!((faults(""), faults(&format!("{LONG}p")), faults(LONG), faults("short")), (0, 0, 1, 1));
 }
+
+#[test]
+fn production_speaks_https_only() {
+    let faults = |production: bool, public_url: &str, origins: &[&str]| {
+        let mut settings = Settings::default();
+        settings.server.public_url = url::Url::parse(public_url).ok();
+        settings.server.cors_origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
+        let keys = settings.validate(production).0.into_iter().map(|problem| problem.key);
+        keys.filter(|key| key.starts_with("server.")).collect::<Vec<_>>()
+    };
+    let (url, origin) = ("server.public_url", "server.cors_origins");
+    assert!(faults(true, "https://id.example.org", &["https://app.example.org"]).is_empty());
+    assert_eq!(faults(true, "http://id.example.org", &["https://app.example.org"]), [url]);
+    assert_eq!(faults(true, "http://localhost:8080", &["http://localhost:3000"]), [url, origin]);
+    assert_eq!(faults(true, "https://id.example.org", &["https://a.example", "http://b.example"]), [origin]);
+    assert_eq!(faults(true, "ftp://id.example.org", &["http://app.example.org/path"]), [url, origin]);
+    assert!(faults(false, "http://localhost:8080", &["http://localhost:3000"]).is_empty());
+}
