@@ -139,6 +139,34 @@ fn a_previous_pepper_may_be_missing_but_not_weak_or_the_same() {
 }
 
 #[test]
+fn a_previous_sealing_key_has_a_name_and_is_another_key() {
+    let (old, new) = (format!("{}01", "ab".repeat(31)), format!("{}02", "ab".repeat(31)));
+    let faults = |previous: &str, id: Option<&str>| {
+        let mut settings = Settings::default();
+        settings.secrets.sealing_key = new.as_str().into();
+        settings.secrets.sealing_key_id = "2".to_owned();
+        settings.secrets.previous_sealing_key = previous.into();
+        settings.secrets.previous_sealing_key_id = id.map(str::to_owned);
+        let keys = settings.validate(true).0.into_iter().map(|problem| problem.key);
+        let keys = keys.filter_map(|key| key.strip_prefix("secrets.previous_sealing_").map(str::to_owned));
+        keys.collect::<Vec<_>>()
+    };
+    assert!(faults("", None).is_empty());
+    assert!(faults(&old, Some("1")).is_empty());
+    assert_eq!(faults(&old, None), ["key_id"]);
+    assert_eq!(faults(&old, Some("2")), ["key_id"]);
+    assert_eq!(faults(&old, Some("a.b")), ["key_id"]);
+    assert_eq!(faults("", Some("1")), ["key_id"]);
+    assert_eq!(faults(&new.to_uppercase(), Some("1")), ["key"]);
+    assert_eq!(faults("ab", Some("1")), ["key"]);
+
+    let mut settings = Settings::default();
+    settings.secrets.previous_sealing_key = old.as_str().into();
+    let shown = in_force(&settings);
+    assert!(!shown.contains(&old) && shown.contains("previous_sealing_key = \"[redacted]\""), "{shown}");
+}
+
+#[test]
 fn production_speaks_https_only() {
     let faults = |production: bool, public_url: &str, origins: &[&str]| {
         let mut settings = Settings::default();
