@@ -15,6 +15,7 @@ pub mod notifications;
 pub mod otp;
 pub mod outbox;
 pub mod passwords;
+pub mod resealing;
 pub mod sessions;
 pub mod short_memory;
 pub mod sign_in;

@@ -15,9 +15,13 @@ use civiclens_actors::store::Db;
 
 use crate::config::{Secrets, Settings, Token};
 
-/// Seals keys and jobs.
+/// Seals keys, secrets and jobs.
 pub(super) fn sealer(secrets: &Secrets) -> anyhow::Result<Arc<Sealer>> {
-    let sealer = Sealer::new(&secrets.sealing_key_id, &secrets.sealing_key).context("secrets.sealing_key")?;
+    let mut sealer = Sealer::new(&secrets.sealing_key_id, &secrets.sealing_key).context("secrets.sealing_key")?;
+    if let Some(id) = &secrets.previous_sealing_key_id {
+        let previous = &secrets.previous_sealing_key;
+        sealer = sealer.with_previous(id, previous).context("secrets.previous_sealing_key")?;
+    }
     Ok(Arc::new(sealer))
 }
 
@@ -100,7 +104,7 @@ fn time(at: Option<DateTime<Utc>>) -> String {
 }
 
 #[expect(clippy::print_stdout, reason = "what the command has to say to the person who typed it")]
-fn print(text: &str) {
+pub(super) fn print(text: &str) {
     print!("{text}");
 }
 

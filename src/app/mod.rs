@@ -8,6 +8,7 @@ mod foundation;
 mod keys;
 mod lifecycle;
 mod readiness;
+mod secrets;
 mod sign_in;
 mod worker;
 
@@ -28,6 +29,7 @@ pub use self::admin::admin_create;
 pub use self::dev::dev;
 pub use self::keys::{keys_list, keys_retire, keys_rotate};
 pub use self::lifecycle::{migrate, replay_events, serve, worker};
+pub use self::secrets::secrets_reseal;
 
 use self::foundation::Foundation;
 use crate::config::Settings;

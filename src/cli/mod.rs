@@ -68,6 +68,9 @@ enum Command {
     /// Manage the keys that sign access tokens
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Manage what is sealed in the database
+    #[command(subcommand)]
+    Secrets(SecretsCommand),
     /// Manage what was published
     #[command(subcommand)]
     Events(EventsCommand),
@@ -101,6 +104,12 @@ enum KeysCommand {
         #[arg(allow_hyphen_values = true)]
         kid: String,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum SecretsCommand {
+    /// Seal under the present sealing key what is under the previous one; may be run again at any time
+    Reseal,
 }
 
 /// The longest that a key may wait before it signs.

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use super::admin::NewAdmin;
-use super::{AdminCommand, Cli, Command, ConfigCommand, EventsCommand, KeysCommand, config};
+use super::{AdminCommand, Cli, Command, ConfigCommand, EventsCommand, KeysCommand, SecretsCommand, config};
 use crate::app;
 use crate::config::{Environment, Format, Log, Settings, load_from_process};
 use crate::telemetry::start_logs;
@@ -35,8 +35,14 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let settings = some_settings(&["database."])?;
             block_on(app::replay_events(settings, since))
         }
+        Command::Secrets(SecretsCommand::Reseal) => block_on(app::secrets_reseal(some_settings(&[
+            "database.",
+            "secrets.sealing_key",
+            "secrets.previous_sealing_key",
+        ])?)),
         Command::Keys(command) => {
-            let settings = some_settings(&["database.", "token.", "secrets.sealing_key"])?;
+            let settings =
+                some_settings(&["database.", "token.", "secrets.sealing_key", "secrets.previous_sealing_key"])?;
             match command {
                 KeysCommand::Rotate { overlap } => block_on(app::keys_rotate(settings, overlap)),
                 KeysCommand::List => block_on(app::keys_list(settings)),

@@ -118,6 +118,7 @@ pub(crate) const SECRET_KEYS: &[&str] = &[
     "sms.api_key",
     "sms.api_secret",
     "secrets.sealing_key",
+    "secrets.previous_sealing_key",
     "secrets.password_pepper",
     "secrets.previous_password_pepper",
 ];

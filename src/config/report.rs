@@ -33,6 +33,7 @@ fn shown(settings: &Settings, key: &str) -> &'static str {
         "sms.api_key" => &settings.sms.api_key,
         "sms.api_secret" => &settings.sms.api_secret,
         "secrets.sealing_key" => &settings.secrets.sealing_key,
+        "secrets.previous_sealing_key" => &settings.secrets.previous_sealing_key,
         "secrets.password_pepper" => &settings.secrets.password_pepper,
         _ => &settings.secrets.previous_password_pepper,
     };

@@ -13,6 +13,10 @@ pub struct Secrets {
     pub sealing_key: Secret,
     /// Which sealing key that is; written beside what it sealed.
     pub sealing_key_id: String,
+    /// The sealing key before that one, which opens what it sealed; empty for none.
+    pub previous_sealing_key: Secret,
+    /// What that key was called.
+    pub previous_sealing_key_id: Option<String>,
     /// Mixed into every password before it is hashed.
     pub password_pepper: Secret,
     /// The pepper before this one, for as long as passwords hashed with it remain; empty for none.
@@ -24,6 +28,8 @@ impl Default for Secrets {
         Self {
             sealing_key: Secret::from(String::new()),
             sealing_key_id: "1".to_owned(),
+            previous_sealing_key: Secret::from(String::new()),
+            previous_sealing_key_id: None,
             password_pepper: Secret::from(String::new()),
             previous_password_pepper: Secret::from(String::new()),
         }
@@ -32,15 +38,9 @@ impl Default for Secrets {
 
 impl Secrets {
     pub(super) fn check(&self, checks: &mut Checks) {
-        let key = hex::decode(self.sealing_key.expose()).unwrap_or_default();
-        checks.require(
-            "secrets.sealing_key",
-            key.len() == 32 && key.iter().any(|byte| *byte != key[0]),
-            "must be 32 random bytes in hex (openssl rand -hex 32)",
-        );
-        let plain = (1..=32).contains(&self.sealing_key_id.len())
-            && self.sealing_key_id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-        checks.require("secrets.sealing_key_id", plain, "must be 1 to 32 letters, digits and dashes");
+        sealing_key(checks, "secrets.sealing_key", &self.sealing_key);
+        sealing_key_id(checks, "secrets.sealing_key_id", &self.sealing_key_id);
+        self.check_previous_sealing_key(checks);
         checks.secret("secrets.password_pepper", &self.password_pepper);
         if !self.previous_password_pepper.is_empty() {
             let key = "secrets.previous_password_pepper";
@@ -49,4 +49,33 @@ impl Secrets {
             checks.require(key, differs, "must not be the same as secrets.password_pepper");
         }
     }
+    fn check_previous_sealing_key(&self, checks: &mut Checks) {
+        let (key, id) = ("secrets.previous_sealing_key", "secrets.previous_sealing_key_id");
+        if self.previous_sealing_key.is_empty() {
+            let names_nothing = self.previous_sealing_key_id.is_some();
+            return checks.require(id, !names_nothing, "names no key: secrets.previous_sealing_key is not set");
+        }
+        sealing_key(checks, key, &self.previous_sealing_key);
+        let same = self.previous_sealing_key.expose().eq_ignore_ascii_case(self.sealing_key.expose());
+        checks.require(key, !same, "must not be the same as secrets.sealing_key");
+        match &self.previous_sealing_key_id {
+            None => checks.require(id, false, "is required beside secrets.previous_sealing_key"),
+            Some(previous) => {
+                sealing_key_id(checks, id, previous);
+                let differs = *previous != self.sealing_key_id;
+                checks.require(id, differs, "must not be the same as secrets.sealing_key_id");
+            }
+        }
+    }
+}
+
+fn sealing_key(checks: &mut Checks, key: &str, secret: &Secret) {
+    let bytes = hex::decode(secret.expose()).unwrap_or_default();
+    let random = bytes.len() == 32 && bytes.iter().any(|byte| *byte != bytes[0]);
+    checks.require(key, random, "must be 32 random bytes in hex (openssl rand -hex 32)");
+}
+
+fn sealing_key_id(checks: &mut Checks, key: &str, id: &str) {
+    let plain = (1..=32).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+    checks.require(key, plain, "must be 1 to 32 letters, digits and dashes");
 }

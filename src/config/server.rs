@@ -71,6 +71,8 @@ impl Server {
         if let Some(url) = &self.public_url {
             let fits = matches!(url.scheme(), "http" | "https") && url.query().is_none() && url.fragment().is_none();
             checks.require("server.public_url", fits, "must be an address that starts with https:// or http://");
+            let safe = !fits || !production || url.scheme() == "https";
+            checks.require("server.public_url", safe, "must start with https:// outside a development environment");
         }
         for origin in &self.cors_origins {
             let well_formed = url::Url::parse(origin)
@@ -80,6 +82,9 @@ impl Server {
                 well_formed,
                 "each must be an origin such as \"https://app.example.org\", without a path",
             );
+            let safe = !well_formed || !production || origin.starts_with("https://");
+            let message = "each must start with https:// outside a development environment";
+            checks.require("server.cors_origins", safe, message);
         }
     }
 }

@@ -137,3 +137,49 @@ fn a_previous_pepper_may_be_missing_but_not_weak_or_the_same() {
     };
     assert_eq!((faults(""), faults(&format!("{LONG}p")), faults(LONG), faults("short")), (0, 0, 1, 1));
 }
+
+#[test]
+fn a_previous_sealing_key_has_a_name_and_is_another_key() {
+    let (old, new) = (format!("{}01", "ab".repeat(31)), format!("{}02", "ab".repeat(31)));
+    let faults = |previous: &str, id: Option<&str>| {
+        let mut settings = Settings::default();
+        settings.secrets.sealing_key = new.as_str().into();
+        settings.secrets.sealing_key_id = "2".to_owned();
+        settings.secrets.previous_sealing_key = previous.into();
+        settings.secrets.previous_sealing_key_id = id.map(str::to_owned);
+        let keys = settings.validate(true).0.into_iter().map(|problem| problem.key);
+        let keys = keys.filter_map(|key| key.strip_prefix("secrets.previous_sealing_").map(str::to_owned));
+        keys.collect::<Vec<_>>()
+    };
+    assert!(faults("", None).is_empty());
+    assert!(faults(&old, Some("1")).is_empty());
+    assert_eq!(faults(&old, None), ["key_id"]);
+    assert_eq!(faults(&old, Some("2")), ["key_id"]);
+    assert_eq!(faults(&old, Some("a.b")), ["key_id"]);
+    assert_eq!(faults("", Some("1")), ["key_id"]);
+    assert_eq!(faults(&new.to_uppercase(), Some("1")), ["key"]);
+    assert_eq!(faults("ab", Some("1")), ["key"]);
+
+    let mut settings = Settings::default();
+    settings.secrets.previous_sealing_key = old.as_str().into();
+    let shown = in_force(&settings);
+    assert!(!shown.contains(&old) && shown.contains("previous_sealing_key = \"[redacted]\""), "{shown}");
+}
+
+#[test]
+fn production_speaks_https_only() {
+    let faults = |production: bool, public_url: &str, origins: &[&str]| {
+        let mut settings = Settings::default();
+        settings.server.public_url = url::Url::parse(public_url).ok();
+        settings.server.cors_origins = origins.iter().map(|origin| (*origin).to_owned()).collect();
+        let keys = settings.validate(production).0.into_iter().map(|problem| problem.key);
+        keys.filter(|key| key.starts_with("server.")).collect::<Vec<_>>()
+    };
+    let (url, origin) = ("server.public_url", "server.cors_origins");
+    assert!(faults(true, "https://id.example.org", &["https://app.example.org"]).is_empty());
+    assert_eq!(faults(true, "http://id.example.org", &["https://app.example.org"]), [url]);
+    assert_eq!(faults(true, "http://localhost:8080", &["http://localhost:3000"]), [url, origin]);
+    assert_eq!(faults(true, "https://id.example.org", &["https://a.example", "http://b.example"]), [origin]);
+    assert_eq!(faults(true, "ftp://id.example.org", &["http://app.example.org/path"]), [url, origin]);
+    assert!(faults(false, "http://localhost:8080", &["http://localhost:3000"]).is_empty());
+}

@@ -4,13 +4,14 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration;
 use civiclens::config::{Algorithm, Settings};
+use civiclens_actors::domain::clock::Clock;
 use civiclens_actors::domain::token::State;
 use civiclens_actors::sessions::KeyRingError;
 use jsonwebtoken::jwk::JwkSet;
 use jsonwebtoken::{DecodingKey, Validation};
-use serde_json::Value;
+use serde_json::{Value, json};
 
-use crate::support::{TestApp, eventually, story, story_with};
+use crate::support::{Ended, Folder, PASSWORD, Session, TestApp, eventually, story, story_with, totp};
 
 const JWKS: &str = "/.well-known/jwks.json";
 
@@ -198,6 +199,67 @@ async fn a_node_that_cannot_open_a_key_says_so_and_takes_no_other() {
         assert!(matches!(&error, KeyRingError::Locked { kid: locked, .. } if *locked == format!("{kid}x")), "{error}");
         session.whoami().await.ok();
         assert_eq!(published(app).await, [kid]);
+    })
+    .await;
+}
+
+/// Signs in through `node` with a password and the code of an authenticator app.
+async fn signs_in_with_app<'a>(node: &'a TestApp, phone: &str, secret: &str) -> Session<'a> {
+    // A code of an app is good once.
+    node.minutes_pass(1);
+    let step = node.logs_in(phone, PASSWORD).await.ok();
+    let body = json!({ "mfa_token": step.body["mfa_token"], "code": totp(secret, node.clock.now()) });
+    Session::of(node, node.posts("/api/v1/auth/verify-2fa", body).await.ok())
+}
+
+#[actix::test]
+async fn another_sealing_key_is_taken_up_without_a_break() {
+    story_with(signs_with(Algorithm::EdDsa), async |app| {
+        let (asha, meera) = ("98765 00001", "98765 00002");
+        app.has_admin(asha).await;
+        app.has_admin(meera).await;
+        let (session, secret) = app.admin_signs_in(asha).await;
+        // Meera is in the middle of setting hers up.
+        let step = app.logs_in(meera, PASSWORD).await.ok();
+        let enrol = json!({ "mfa_token": step.body["mfa_token"], "method": "totp" });
+        let enrolment = app.posts("/api/v1/auth/enable-2fa", enrol).await.ok();
+
+        let old = app.settings.secrets.sealing_key.clone();
+        let with_both = |settings: &mut Settings| {
+            settings.secrets.sealing_key = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100".into();
+            settings.secrets.sealing_key_id = "2".to_owned();
+            settings.secrets.previous_sealing_key = old;
+            settings.secrets.previous_sealing_key_id = Some("1".to_owned());
+        };
+        let both = Box::pin(app.replica_with(with_both)).await;
+        session.through(&both).gets("/api/v1/auth/whoami").await.ok();
+        signs_in_with_app(&both, asha, &secret).await.whoami().await.ok();
+
+        let reseal = |node: &TestApp| {
+            let folder = Folder::new();
+            Ended::of(node.command(&folder, &["secrets", "reseal"]), "")
+        };
+        assert_eq!(reseal(&both).ok().out, "sealed anew under the key 2: 3\n");
+        assert_eq!(reseal(&both).ok().out, "sealed anew under the key 2: 0\n");
+        let rows = "SELECT sum((details->>'count')::bigint)::bigint FROM audit_log WHERE action = 'secrets.resealed'";
+        assert_eq!(app.count(rows).await, 3);
+
+        let new = Box::pin(both.replica_with(|settings| {
+            settings.secrets.previous_sealing_key = String::new().into();
+            settings.secrets.previous_sealing_key_id = None;
+        }))
+        .await;
+        session.through(&new).gets("/api/v1/auth/whoami").await.ok();
+        signs_in_with_app(&new, asha, &secret).await.whoami().await.ok();
+        let code = totp(enrolment.body["secret"].as_str().unwrap(), app.clock.now());
+        let confirm = json!({ "mfa_token": step.body["mfa_token"], "code": code });
+        Session::of(&new, new.posts("/api/v1/auth/verify-2fa", confirm).await.ok()).whoami().await.ok();
+        // Who has only the key that is gone opens nothing, changes nothing, and is told so.
+        let said = reseal(app);
+        assert_eq!(said.out, "sealed anew under the key 1: 0\n");
+        said.fails("no configured key opens 3 of them");
+        both.stop().await;
+        new.stop().await;
     })
     .await;
 }

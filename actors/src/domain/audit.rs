@@ -68,6 +68,8 @@ pub enum Action {
     AccessDenied,
     /// A signing key was added or given an end.
     SigningKeyRotated,
+    /// What was sealed under the previous sealing key was sealed under the present one.
+    SecretsResealed,
 }
 
 impl Action {
@@ -103,6 +105,7 @@ impl Action {
             Self::BackupCodeUsed => "two_factor.backup_code_used",
             Self::AccessDenied => "auth.denied",
             Self::SigningKeyRotated => "signing_key.rotated",
+            Self::SecretsResealed => "secrets.resealed",
         }
     }
 }

@@ -61,30 +61,68 @@ pub enum SealError {
     NotAuthentic,
 }
 
-/// Seals values with AES-256-GCM under a key with an id. The text form is `v1.<key id>.<base64url(nonce ‖ ciphertext)>`.
-pub struct Sealer {
-    key_id: String,
+/// A key and what it is called.
+struct SealingKey {
+    id: String,
     key: RandomizedNonceKey,
+}
+
+impl SealingKey {
+    fn new(id: &str, hex_key: &Secret) -> Result<Self, SealError> {
+        let bytes = hex::decode(hex_key.expose()).map_err(|_| SealError::BadKey)?;
+        let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| SealError::BadKey)?;
+        Ok(Self { id: id.to_owned(), key })
+    }
+}
+
+/// Seals values with AES-256-GCM under a key with an id. The text form is `v1.<key id>.<base64url(nonce ‖ ciphertext)>`.
+///
+/// What was sealed under the key before the present one opens too, where that key is given.
+pub struct Sealer {
+    present: SealingKey,
+    previous: Option<SealingKey>,
 }
 
 impl Sealer {
     /// A sealer for the key `hex_key`, known as `key_id`.
     pub fn new(key_id: &str, hex_key: &Secret) -> Result<Self, SealError> {
-        let bytes = hex::decode(hex_key.expose()).map_err(|_| SealError::BadKey)?;
-        let key = RandomizedNonceKey::new(&AES_256_GCM, &bytes).map_err(|_| SealError::BadKey)?;
-        Ok(Self { key_id: key_id.to_owned(), key })
+        Ok(Self { present: SealingKey::new(key_id, hex_key)?, previous: None })
+    }
+
+    /// Opens what was sealed under this other key, too. Nothing is sealed under it.
+    pub fn with_previous(self, key_id: &str, hex_key: &Secret) -> Result<Self, SealError> {
+        Ok(Self { previous: Some(SealingKey::new(key_id, hex_key)?), ..self })
+    }
+
+    /// What the present key is called.
+    pub fn key_id(&self) -> &str {
+        &self.present.id
+    }
+
+    /// What every value begins with that was sealed under the present key, and no other value.
+    pub fn prefix(&self) -> String {
+        format!("v1.{}.", self.present.id)
+    }
+
+    /// Seals under the present key what was sealed to `place` under another. Returns `None` if it was under the present one.
+    pub fn reseal(&self, place: &str, sealed: &str) -> Result<Option<String>, SealError> {
+        if sealed.starts_with(&self.prefix()) {
+            return Ok(None);
+        }
+        self.seal(place, self.open(place, sealed)?.expose()).map(Some)
     }
 
     /// Seals `plain` to `place`: only who names the same place can open it, so a value cannot be moved elsewhere.
     pub fn seal(&self, place: &str, plain: &str) -> Result<String, SealError> {
         let mut buffer = plain.as_bytes().to_vec();
         let nonce = self
+            .present
             .key
             .seal_in_place_append_tag(Aad::from(place.as_bytes()), &mut buffer)
             .map_err(|_| SealError::Cipher)?;
         let mut out = nonce.as_ref().to_vec();
         out.append(&mut buffer);
-        Ok(format!("v1.{}.{}", self.key_id, URL_SAFE_NO_PAD.encode(out)))
+        Ok(self.prefix() + &URL_SAFE_NO_PAD.encode(out))
     }
 
     /// Opens what was sealed to `place`.
@@ -93,26 +131,23 @@ impl Sealer {
         let (Some("v1"), Some(key_id), Some(body)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(SealError::NotSealed);
         };
-        if key_id != self.key_id {
-            return Err(SealError::UnknownKey);
-        }
+        let known = std::iter::once(&self.present).chain(&self.previous).find(|known| known.id == key_id);
+        let SealingKey { key, .. } = known.ok_or(SealError::UnknownKey)?;
         let mut bytes = URL_SAFE_NO_PAD.decode(body).map_err(|_| SealError::NotSealed)?;
         if bytes.len() < NONCE_LEN {
             return Err(SealError::NotSealed);
         }
         let mut buffer = bytes.split_off(NONCE_LEN);
         let nonce = Nonce::try_assume_unique_for_key(&bytes).map_err(|_| SealError::NotSealed)?;
-        let plain = self
-            .key
-            .open_in_place(nonce, Aad::from(place.as_bytes()), &mut buffer)
-            .map_err(|_| SealError::NotAuthentic)?;
+        let plain =
+            key.open_in_place(nonce, Aad::from(place.as_bytes()), &mut buffer).map_err(|_| SealError::NotAuthentic)?;
         String::from_utf8(plain.to_vec()).map(Secret::from).map_err(|_| SealError::NotAuthentic)
     }
 }
 
 impl std::fmt::Debug for Sealer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Sealer({})", self.key_id)
+        write!(f, "Sealer({})", self.present.id)
     }
 }
 
@@ -138,6 +173,26 @@ mod tests {
         assert_eq!(sealer("2").open("job-7:+919876543210", &sealed), Err(SealError::UnknownKey));
         assert_eq!(sealer("1").open("x", "v1.1.AAAA"), Err(SealError::NotSealed));
         assert_eq!(sealer("1").open("x", "123456"), Err(SealError::NotSealed));
+    }
+
+    #[test]
+    fn what_the_previous_key_sealed_opens_and_is_sealed_anew() {
+        let (old, new) = (Secret::from("07".repeat(32)), Secret::from("08".repeat(32)));
+        let sealed = Sealer::new("1", &old).unwrap().seal("totp:7", "secret").unwrap();
+        let both = Sealer::new("2", &new).unwrap().with_previous("1", &old).unwrap();
+        assert_eq!(both.open("totp:7", &sealed).unwrap().expose(), "secret");
+        assert_eq!(both.open("totp:8", &sealed), Err(SealError::NotAuthentic));
+        let renewed = both.reseal("totp:7", &sealed).unwrap().unwrap();
+        assert!(renewed.starts_with(&both.prefix()) && !sealed.starts_with(&both.prefix()));
+        assert_eq!(both.reseal("totp:7", &renewed), Ok(None));
+        assert_eq!(both.reseal("totp:8", &sealed), Err(SealError::NotAuthentic));
+
+        let alone = Sealer::new("2", &new).unwrap();
+        assert_eq!(alone.open("totp:7", &renewed).unwrap().expose(), "secret");
+        assert_eq!(alone.open("totp:7", &sealed), Err(SealError::UnknownKey));
+        assert_eq!(alone.reseal("totp:7", &sealed), Err(SealError::UnknownKey));
+        // Names that begin alike are two names.
+        assert!(!Sealer::new("22", &new).unwrap().seal("p", "x").unwrap().starts_with(&alone.prefix()));
     }
 
     #[test]

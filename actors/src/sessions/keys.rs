@@ -258,7 +258,7 @@ impl KeyRing {
 }
 
 /// Where a key is sealed to.
-fn place(kid: &str) -> String {
+pub(crate) fn place(kid: &str) -> String {
     format!("signing_key:{kid}")
 }
 

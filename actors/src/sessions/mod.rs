@@ -26,6 +26,7 @@ use actix::{Actor, Addr, ArbiterHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::Error;
+pub(crate) use self::keys::place as sealing_place;
 pub use self::keys::{KeyRing, KeyRingError, KeyRingParts, ListedKey, Rotated};
 pub use self::messages::{
     Ended, Entrant, OpenSession, Opened, Pending, RefreshSession, RevokeSessions, SignIn, Signup, Spend, Which,

@@ -100,6 +100,15 @@ impl UnitOfWork {
         Ok(())
     }
 
+    /// Replaces what is sealed, unless it is not `old` any more. Answers whether it was replaced.
+    pub async fn reseal_signing_key(&mut self, kid: &str, old: &str, new: &str) -> Result<bool, Error> {
+        let done =
+            sqlx::query!("UPDATE signing_keys SET sealed_key = $3 WHERE kid = $1 AND sealed_key = $2", kid, old, new)
+                .execute(self.connection())
+                .await?;
+        Ok(done.rows_affected() == 1)
+    }
+
     /// Ends a signing key. Answers whether it was there and had no end yet.
     pub async fn retire_signing_key(&mut self, kid: &str, now: DateTime<Utc>) -> Result<bool, Error> {
         let done =

@@ -21,6 +21,31 @@ impl std::fmt::Debug for Factor {
     }
 }
 
+/// Which secrets of TOTP are meant.
+#[derive(Clone, Copy, Debug)]
+pub enum Secrets {
+    /// Those being set up since this moment.
+    BeingSetUp(DateTime<Utc>),
+    /// Those in force.
+    InForce,
+}
+
+/// A sealed secret and whose it is.
+pub struct SealedSecret {
+    /// Whose, as the database has it.
+    pub user_id: i64,
+    /// The secret.
+    pub sealed: String,
+}
+
+/// A secret that is to be sealed otherwise.
+pub struct Resealed {
+    /// Whose, and as it was.
+    pub old: SealedSecret,
+    /// As it shall be.
+    pub sealed: String,
+}
+
 fn factor(method: &str, sealed_secret: Option<String>) -> Result<Factor, Error> {
     let unknown = Error::Inconsistent { table: "two_factors", column: "method" };
     Ok(Factor { method: Method::parse(method).ok_or(unknown)?, sealed_secret })
@@ -93,6 +118,71 @@ impl UnitOfWork {
         Ok(removed)
     }
 
+    /// Up to `limit` secrets that do not begin with `prefix`, of users behind `after`, in the order of users. They are locked;
+    /// those that somebody else holds are left out.
+    pub async fn lock_secrets_without(
+        &mut self,
+        secrets: Secrets,
+        prefix: &str,
+        after: i64,
+        limit: i64,
+    ) -> Result<Vec<SealedSecret>, Error> {
+        let found = match secrets {
+            Secrets::BeingSetUp(since) => {
+                let found = sqlx::query_as!(
+                    SealedSecret,
+                    r#"SELECT user_id, sealed_secret AS "sealed!" FROM two_factor_enrolments
+                       WHERE user_id > $1 AND method = 'totp' AND NOT starts_with(sealed_secret, $2) AND started_at > $4
+                       ORDER BY user_id LIMIT $3 FOR UPDATE SKIP LOCKED"#,
+                    after,
+                    prefix,
+                    limit,
+                    since
+                );
+                found.fetch_all(self.connection()).await?
+            }
+            Secrets::InForce => {
+                let found = sqlx::query_as!(
+                    SealedSecret,
+                    r#"SELECT user_id, sealed_secret AS "sealed!" FROM two_factors
+                       WHERE user_id > $1 AND method = 'totp' AND NOT starts_with(sealed_secret, $2)
+                       ORDER BY user_id LIMIT $3 FOR UPDATE SKIP LOCKED"#,
+                    after,
+                    prefix,
+                    limit
+                );
+                found.fetch_all(self.connection()).await?
+            }
+        };
+        Ok(found)
+    }
+
+    /// Replaces sealed secrets, each unless it is another one by now. Answers how many were replaced.
+    pub async fn reseal_secrets(&mut self, secrets: Secrets, resealed: &[Resealed]) -> Result<u64, Error> {
+        let users: Vec<i64> = resealed.iter().map(|secret| secret.old.user_id).collect();
+        let old: Vec<String> = resealed.iter().map(|secret| secret.old.sealed.clone()).collect();
+        let new: Vec<String> = resealed.iter().map(|secret| secret.sealed.clone()).collect();
+        let replace = match secrets {
+            Secrets::BeingSetUp(_) => sqlx::query!(
+                "UPDATE two_factor_enrolments AS stored SET sealed_secret = given.new
+                 FROM unnest($1::bigint[], $2::text[], $3::text[]) AS given (user_id, old, new)
+                 WHERE stored.user_id = given.user_id AND stored.sealed_secret = given.old",
+                &users,
+                &old,
+                &new
+            ),
+            Secrets::InForce => sqlx::query!(
+                "UPDATE two_factors AS stored SET sealed_secret = given.new
+                 FROM unnest($1::bigint[], $2::text[], $3::text[]) AS given (user_id, old, new)
+                 WHERE stored.user_id = given.user_id AND stored.sealed_secret = given.old",
+                &users,
+                &old,
+                &new
+            ),
+        };
+        Ok(replace.execute(self.connection()).await?.rows_affected())
+    }
+
     /// Spends a step of the TOTP factor with this sealed secret. Returns `false` if this step or a later one was spent before, or
     /// the factor is another one by now.
     pub async fn spend_totp_step(&mut self, id: UserId, sealed_secret: &str, step: i64) -> Result<bool, Error> {
@@ -157,6 +247,19 @@ impl Db {
             .fetch_optional(self.pool())
             .await?;
         row.map(|row| factor(&row.method, row.sealed_secret)).transpose()
+    }
+
+    /// How many secrets of TOTP, in force or being set up since `since`, do not begin with `prefix`.
+    pub async fn count_secrets_without(&self, prefix: &str, since: DateTime<Utc>) -> Result<i64, Error> {
+        // One statement sees one moment: a secret that goes from one table to the other is counted once.
+        let count = sqlx::query_scalar!(
+            r#"SELECT (SELECT count(*) FROM two_factors WHERE method = 'totp' AND NOT starts_with(sealed_secret, $1))
+                    + (SELECT count(*) FROM two_factor_enrolments
+                       WHERE method = 'totp' AND NOT starts_with(sealed_secret, $1) AND started_at > $2) AS "count!""#,
+            prefix,
+            since
+        );
+        Ok(count.fetch_one(self.pool()).await?)
     }
 
     /// The second factor that has been set up since `since` and is not confirmed. Returns `None` if there is none.

@@ -35,7 +35,7 @@ use crate::store::{Db, UnitOfWork};
 use crate::{otp, sessions};
 
 /// How long setting up a second factor may take.
-const ENROLMENT_LIFE: chrono::Duration = chrono::Duration::minutes(15);
+pub(crate) const ENROLMENT_LIFE: chrono::Duration = chrono::Duration::minutes(15);
 
 /// What the second factor works with.
 #[derive(Clone, Debug)]
@@ -92,7 +92,7 @@ pub enum Leave {
 }
 
 /// The place a TOTP secret is sealed to: its user.
-fn sealing_place(user: UserId) -> String {
+pub(crate) fn sealing_place(user: UserId) -> String {
     format!("totp:{user}")
 }
 

@@ -192,6 +192,7 @@ fn secrets(settings: &Settings) -> Vec<(&'static str, &Secret)> {
         ("SMS__API_KEY", &settings.sms.api_key),
         ("SMS__API_SECRET", &settings.sms.api_secret),
         ("SECRETS__SEALING_KEY", &settings.secrets.sealing_key),
+        ("SECRETS__PREVIOUS_SEALING_KEY", &settings.secrets.previous_sealing_key),
         ("SECRETS__PASSWORD_PEPPER", &settings.secrets.password_pepper),
     ]
 }
