@@ -16,6 +16,7 @@ use crate::domain::client::Client;
 use crate::domain::principal::{Principal, SessionId, UserId};
 use crate::domain::refresh::{Presented, Verdict, judge};
 use crate::domain::role::{ProfileLevel, Role};
+use crate::domain::second_step::suffices;
 use crate::store::UnitOfWork;
 use crate::store::accounts::Account;
 use crate::store::sessions::Refreshable;
@@ -62,6 +63,9 @@ impl Service {
         if !account.is_active {
             return Err(Error::Suspended);
         }
+        if self.has_outgrown(&account, &session, now) {
+            return self.refuse(work, &session, session_id, "role_changed", &client, now).await;
+        }
         let access_until = self.access_until(account.role, session.expires_at, now);
         work.advance_session(session_id, generation, access_until, now).await?;
         if generation > session.generation {
@@ -77,7 +81,14 @@ impl Service {
         Ok(opened)
     }
 
-    /// Ends a session whose refresh token came too late or for a second time.
+    /// Whether a session was opened on easier terms than its user's role has now: with less proof, or for longer.
+    fn has_outgrown(&self, account: &Account, session: &Refreshable, now: DateTime<Utc>) -> bool {
+        let (longest, _) = self.terms(account.role);
+        let too_long = account.role.needs_password() && session.expires_at - now > longest;
+        too_long || !suffices(&self.parts.config.second_factor, account.role, &session.amr)
+    }
+
+    /// Ends a session whose refresh token came too late or for a second time, or that may not go on in its user's role.
     async fn refuse(
         &self,
         mut work: UnitOfWork,
