@@ -3,17 +3,20 @@
 mod account;
 mod answer;
 mod app;
+mod browser;
 mod citizen;
 mod dump;
 mod events;
 mod jobs;
 mod smtp;
 mod stack;
+mod tokens;
 mod twilio;
 
 pub(crate) use self::account::{PASSWORD, totp};
 pub(crate) use self::answer::Answer;
 pub(crate) use self::app::{TestApp, eventually, story, story_on, story_with};
+pub(crate) use self::browser::Browser;
 pub(crate) use self::citizen::{Citizen, Session, wrong};
 pub(crate) use self::events::names;
 pub(crate) use self::smtp::{Mail, MailReply};
