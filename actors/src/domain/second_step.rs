@@ -161,6 +161,13 @@ pub fn next(rules: &Rules, account: Account, proven: &[Proof]) -> Next {
     }
 }
 
+/// Whether a session that was opened with `amr` may go on in this role, which may be another one than when it was opened:
+/// nobody becomes an officer on the strength of a code.
+pub fn suffices(rules: &Rules, role: Role, amr: &[String]) -> bool {
+    let has = |name: &str| amr.iter().any(|known| known == name);
+    !role.needs_password() || (has("pwd") && (!rules.enforces(role) || has("mfa")))
+}
+
 /// Whether somebody of this role may turn their second factor off.
 pub fn can_disable(rules: &Rules, role: Role) -> bool {
     !rules.enforces(role)
@@ -272,6 +279,21 @@ mod tests {
                     assert!(kinds.len() > 1, "one kind alone: {}", case());
                 }
             }
+        });
+    }
+
+    #[test]
+    fn a_session_goes_on_in_its_role_and_not_in_one_that_asks_for_more() {
+        every(|rules, account, proven| {
+            let Next::Session { amr } = next(rules, account, proven) else { return };
+            let amr: Vec<String> = amr.into_iter().map(str::to_owned).collect();
+            for role in Role::ALL {
+                let enough = !role.needs_password()
+                    || (proven.contains(&Proof::Password)
+                        && (!rules.enforces(role) || amr.contains(&"mfa".to_owned())));
+                assert_eq!(suffices(rules, role, &amr), enough, "{role:?} {proven:?}");
+            }
+            assert!(suffices(rules, account.role, &amr), "{rules:?} {account:?} {proven:?}");
         });
     }
 

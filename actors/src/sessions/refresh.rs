@@ -19,6 +19,7 @@ use crate::domain::client::Client;
 use crate::domain::principal::{Principal, SessionId, UserId};
 use crate::domain::refresh::{Presented, Verdict, judge};
 use crate::domain::role::{ProfileLevel, Role};
+use crate::domain::second_step::suffices;
 use crate::store::UnitOfWork;
 use crate::store::accounts::Account;
 use crate::store::sessions::Refreshable;
@@ -80,7 +81,7 @@ impl Service {
         if !account.is_active {
             return Err(Error::Suspended);
         }
-        if session.is_staff != account.role.needs_password() {
+        if self.has_outgrown(&account, &session) {
             return self.refuse(work, &session, session_id, "role_changed", &client, now).await;
         }
         let access_until = self.access_until(account.role, session.expires_at, now);
@@ -100,7 +101,13 @@ impl Service {
         Ok(opened)
     }
 
-    /// Ends a session whose refresh token came too late or for a second time.
+    /// Whether a session was opened on other terms than its user's role has now: for longer, or with less proof.
+    fn has_outgrown(&self, account: &Account, session: &Refreshable) -> bool {
+        let rules = &self.parts.config.second_factor;
+        session.is_staff != account.role.needs_password() || !suffices(rules, account.role, &session.amr)
+    }
+
+    /// Ends a session whose refresh token came too late or for a second time, or that may not go on in its user's role.
     async fn refuse(
         &self,
         mut work: UnitOfWork,

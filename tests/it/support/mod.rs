@@ -3,6 +3,7 @@
 mod account;
 mod answer;
 mod app;
+mod browser;
 mod citizen;
 mod contract;
 mod dump;
@@ -13,12 +14,14 @@ mod records;
 mod smtp;
 mod stack;
 mod staff;
+mod tokens;
 mod twilio;
 mod workshop;
 
 pub(crate) use self::account::{PASSWORD, totp};
 pub(crate) use self::answer::Answer;
 pub(crate) use self::app::{TestApp, eventually, story, story_on, story_with, story_without_workers};
+pub(crate) use self::browser::Browser;
 pub(crate) use self::citizen::{Citizen, Session, wrong};
 pub(crate) use self::events::{Event, names};
 pub(crate) use self::process::{Ended, Folder, Process, civiclens, is_alive};

@@ -19,7 +19,7 @@ pub(in crate::http) struct EndedSession {
     /// When it ended.
     ended_at: Option<DateTime<Utc>>,
     /// How: `logout`, `logout_all`, `logout_others`, `remote_logout`, `expired`, `idle`, `session_limit`, `refresh_reused`,
-    /// `password_changed`, `password_reset`, `two_factor_changed`, `revoked_by_admin`.
+    /// `password_changed`, `password_reset`, `two_factor_changed`, `role_changed`, `revoked_by_admin`.
     #[schema(example = "logout")]
     end_reason: Option<String>,
 }
