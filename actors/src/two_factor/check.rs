@@ -127,34 +127,23 @@ impl Handle {
         self.check(account, offered, code, subject, client).await
     }
 
-    /// Spends a checked code in a transaction, and ends its attempt.
+    /// Spends a checked code in a transaction. Returns `false` if it was spent before.
     pub(super) async fn spend_in(
         &self,
         work: &mut UnitOfWork,
-        account: &Account,
-        checked: Checked,
+        user: UserId,
+        spend: Spend,
         client: &Client,
         now: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        let spent = match checked.spend {
-            None => true,
-            Some(Spend::TotpStep(step)) => work.spend_totp_step(account.id, step).await?,
-            Some(Spend::BackupCode(hash)) => match work.spend_backup_code(account.id, &hash, now).await? {
-                Some(left) => {
-                    work.record(Entry::by_user(Action::BackupCodeUsed, account.id, client).with("left", left));
-                    true
-                }
-                None => false,
-            },
-        };
-        match (checked.attempt, spent) {
-            (Some(attempt), true) => self.parts.guard.succeeded(attempt).await,
-            (Some(attempt), false) => {
-                self.parts.guard.failed(attempt, failure(account, "second_factor"), client).await?;
+    ) -> Result<bool, Error> {
+        match spend {
+            Spend::TotpStep(step) => Ok(work.spend_totp_step(user, step).await?),
+            Spend::BackupCode(hash) => {
+                let Some(left) = work.spend_backup_code(user, &hash, now).await? else { return Ok(false) };
+                work.record(Entry::by_user(Action::BackupCodeUsed, user, client).with("left", left));
+                Ok(true)
             }
-            (None, _) => {}
         }
-        if spent { Ok(()) } else { Err(Error::CodeInvalid) }
     }
 
     /// The step of TOTP that `code` belongs to at this moment. Returns `None` for any other code.

@@ -226,17 +226,24 @@ impl Handle {
         let Some(method) = account.two_factor else { return Err(Error::NotEnrolled) };
         let subject = Subject::session(&account.phone, principal.session_id);
         let now = self.parts.clock.now();
-        let checked = match with {
+        let Checked { spend, attempt } = match with {
             Leave::Password(password) => {
                 self.check_password(&account, password, &subject, client).await?;
-                None
+                Checked { spend: None, attempt: None }
             }
-            Leave::Code(code) => Some(self.check_any(&account, &code, &subject, client).await?),
+            Leave::Code(code) => self.check_any(&account, &code, &subject, client).await?,
         };
         let mut work = self.parts.db.begin().await?;
         work.lock_account(account.id).await?.ok_or(Error::UnknownUser)?;
-        if let Some(checked) = checked {
-            self.spend_in(&mut work, &account, checked, client, now).await?;
+        if let Some(spend) = spend
+            && !self.spend_in(&mut work, account.id, spend, client, now).await?
+        {
+            // To tell of it takes a connection; who holds one with a lock on it while waiting for another may wait for ever.
+            drop(work);
+            if let Some(attempt) = attempt {
+                self.parts.guard.failed(attempt, failure(&account, "second_factor"), client).await?;
+            }
+            return Err(Error::CodeInvalid);
         }
         if !work.remove_two_factor(account.id, now).await? {
             return Err(Error::NotEnrolled);
@@ -244,7 +251,11 @@ impl Handle {
         let entry = Entry::by_user(Action::TwoFactorDisabled, account.id, client);
         work.record(entry.with("method", method.as_str()));
         self.tell(&mut work, &account, Change::Disabled, Some(method), client, now)?;
-        self.end_others(work, account.id, Some(principal.session_id), client, now).await
+        self.end_others(work, account.id, Some(principal.session_id), client, now).await?;
+        if let Some(attempt) = attempt {
+            self.parts.guard.succeeded(attempt).await;
+        }
+        Ok(())
     }
 
     /// Replaces the backup codes of `principal`, who proved who they are a moment ago.
