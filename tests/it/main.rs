@@ -16,6 +16,8 @@ mod http_rules;
 mod keys;
 mod officers;
 mod outages;
+mod password_reset;
+mod password_reset_races;
 mod passwords;
 mod replicas;
 mod request_otp;

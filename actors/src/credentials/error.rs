@@ -50,6 +50,9 @@ pub enum Error {
     /// The database.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// The answer to a commit was lost: the password may be another one now.
+    #[error("it is not known whether the password was set")]
+    Unclear(#[source] store::Error),
     /// An event could not be made.
     #[error(transparent)]
     Events(#[from] events::Error),
@@ -101,7 +104,7 @@ impl Coded for Error {
             Self::TokenInvalid => Code::ResetTokenInvalid,
             Self::Limited(_) => Code::RateLimited,
             Self::ShortMemory(_) => Code::DependencyUnavailable,
-            Self::Store(error) => store_code(error),
+            Self::Store(error) | Self::Unclear(error) => store_code(error),
             Self::Events(_) | Self::Seal(_) | Self::Entropy(_) | Self::Json(_) => Code::Internal,
             Self::Otp(_) | Self::Passwords(_) | Self::Sessions(_) | Self::Guard(_) => {
                 self.inner().map_or(Code::Internal, Coded::code)

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{Error, Handle, about};
 use crate::domain::audit::{Action, Entry};
@@ -90,6 +91,17 @@ impl Handle {
             Limit { name: "password_reset_address", subject: &address, rate: self.parts.resets_per_address },
         ];
         let budget = self.parts.limits.take(&id.to_string(), &limits).await?;
+        if let Err(error) = self.send_link(email, (id, now), client).await {
+            // What could not be sent costs nothing. Best effort.
+            if let Err(error) = self.parts.limits.give_back(&id.to_string(), &limits).await {
+                tracing::warn!(%error, "a reset that was not begun counts as one");
+            }
+            return Err(error);
+        }
+        Ok(budget)
+    }
+
+    async fn send_link(&self, email: &str, (id, now): (Uuid, DateTime<Utc>), client: &Client) -> Result<(), Error> {
         let account = self.parts.db.account_by_email(email).await?;
         let account = account.filter(|account| account.is_active && account.trusted_email().is_some());
         let token = opaque_token(&*self.parts.entropy)?;
@@ -111,8 +123,7 @@ impl Handle {
                 Some(jobs::email(subjects, to, EmailTemplate::PasswordReset, order)?)
             }
         };
-        self.record_request(account.as_ref(), message, "email", client).await?;
-        Ok(budget)
+        self.record_request(account.as_ref(), message, "email", client).await
     }
 
     /// Writes the audit row, and the message with it if there is one to send.
@@ -157,11 +168,14 @@ impl Handle {
             self.parts.passwords.check("new_password", new.clone(), about(&account)).await?;
             Ok::<String, Error>(self.parts.passwords.hash(new.clone()).await?)
         };
-        // What was found is not used up by a password that is refused.
+        // What was found is not used up by a password that is refused. A token is still where it was; to keep it again would
+        // bring back one that somebody else used meanwhile.
         let hash = match hash.await {
             Ok(hash) => hash,
             Err(error) => {
-                self.give_back(right).await;
+                if let Right::Code(spent) = right {
+                    self.parts.otp.restore(*spent).await;
+                }
                 return Err(error);
             }
         };
@@ -172,13 +186,14 @@ impl Handle {
                 return Err(Error::TokenInvalid);
             }
         }
-        match self.store(&account, &hash, client).await {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                self.give_back(right).await;
-                Err(error)
-            }
+        let outcome = self.store(&account, &hash, client).await;
+        // What may have been done must not be possible again.
+        if let Err(error) = &outcome
+            && !matches!(error, Error::Unclear(_))
+        {
+            self.give_back(right).await;
         }
+        outcome
     }
 
     async fn store(&self, account: &Account, hash: &str, client: &Client) -> Result<(), Error> {
@@ -186,7 +201,7 @@ impl Handle {
         let mut work = self.parts.db.begin().await?;
         work.lock_account(account.id).await?.ok_or(Error::TokenInvalid)?;
         let (_, ended) = self.store_in(&mut work, account, hash, Which::All, ("reset", client, now)).await?;
-        work.commit(now).await?;
+        work.commit(now).await.map_err(Error::Unclear)?;
         self.parts.sessions.service().spread(ended, client, now).await;
         Ok(())
     }
@@ -194,7 +209,15 @@ impl Handle {
     async fn find_by_code(&self, phone: Phone, code: OtpCode, client: &Client) -> Result<(Account, Right), Error> {
         let subject = Subject::stranger(&phone);
         let spent = self.parts.otp.verify(phone.clone(), Purpose::PasswordReset, code, subject).await;
-        let account = self.parts.db.account_by_phone(&phone).await?.filter(|account| account.is_active);
+        let account = match self.parts.db.account_by_phone(&phone).await {
+            Ok(account) => account.filter(|account| account.is_active),
+            Err(error) => {
+                if let Ok(spent) = spent {
+                    self.parts.otp.restore(spent).await;
+                }
+                return Err(error.into());
+            }
+        };
         match (spent, account) {
             (Ok(spent), Some(account)) => Ok((account, Right::Code(Box::new(spent)))),
             (Ok(_), None) => Err(Error::TokenInvalid),
