@@ -7,6 +7,7 @@
 mod support;
 
 mod admission;
+mod audit;
 mod breaker;
 mod delivery;
 mod email;
@@ -16,6 +17,7 @@ mod http_rules;
 mod keys;
 mod officers;
 mod outages;
+mod password_change;
 mod password_reset;
 mod password_reset_races;
 mod passwords;

@@ -107,7 +107,7 @@ impl Handle {
     ) -> Result<(), Error> {
         let guard = &self.parts.guard;
         let subject = Subject::session(&account.phone, principal.session_id);
-        let attempt = guard.begin_as(&subject, client).await?;
+        let attempt = guard.begin_proof(&subject, account, "password", client).await?;
         match self.parts.passwords.verify(password, account.password_hash.clone()).await {
             Ok(verdict) if verdict.matches => {
                 guard.succeeded(attempt).await;

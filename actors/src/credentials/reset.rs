@@ -218,19 +218,34 @@ impl Handle {
                 return Err(error.into());
             }
         };
+        let method = "password_reset";
         match (spent, account) {
             (Ok(spent), Some(account)) => Ok((account, Right::Code(Box::new(spent)))),
-            (Ok(_), None) => Err(Error::TokenInvalid),
-            (Err(otp::Error::Invalid { guessed, lock }), account) => {
-                if guessed {
-                    let (method, reason) = ("password_reset", "wrong_code");
-                    let failure = Failure { account: account.as_ref(), method, reason, lock };
-                    self.parts.guard.tell(failure, client).await?;
-                }
+            (Err(otp::Error::Invalid { guessed: true, lock }), account) => {
+                let failure = Failure { account: account.as_ref(), method, reason: "wrong_code", lock };
+                self.parts.guard.tell(failure, client).await?;
+                Err(Error::TokenInvalid)
+            }
+            (Err(otp::Error::Locked(left)), account) => {
+                let failure = Failure { account: account.as_ref(), method, reason: "locked", lock: None };
+                self.parts.guard.tell(failure, client).await?;
+                Err(otp::Error::Locked(left).into())
+            }
+            (Ok(_) | Err(otp::Error::Invalid { .. }), account) => {
+                self.refuse(account.as_ref(), client).await?;
                 Err(Error::TokenInvalid)
             }
             (Err(error), _) => Err(error.into()),
         }
+    }
+
+    /// Records that a reset came with nothing that is good for one.
+    async fn refuse(&self, account: Option<&Account>, client: &Client) -> Result<(), Error> {
+        let mut work = self.parts.db.begin().await?;
+        let mut entry = Entry::by_stranger(Action::PasswordResetFailed, client);
+        entry.subject = account.map(|account| account.id);
+        work.record(entry);
+        Ok(work.commit(self.parts.clock.now()).await?)
     }
 
     async fn find_by_token(&self, token: Secret, client: &Client) -> Result<(Account, Right), Error> {
@@ -244,9 +259,7 @@ impl Handle {
         {
             return Ok((account, Right::Token(token, waiting)));
         }
-        let mut work = self.parts.db.begin().await?;
-        work.record(Entry::by_stranger(Action::PasswordResetFailed, client));
-        work.commit(self.parts.clock.now()).await?;
+        self.refuse(None, client).await?;
         Err(Error::TokenInvalid)
     }
 

@@ -234,7 +234,7 @@ impl Handle {
         subject: &Subject,
         client: &Client,
     ) -> Result<Proven, Error> {
-        let attempt = self.parts.guard.begin_as(subject, client).await?;
+        let attempt = self.parts.guard.begin_proof(subject, account, "password", client).await?;
         let budget = attempt.budget;
         match self.password_matches(Some(account), password).await {
             Ok(true) => Ok(Proven { proof: Proof::Password, spend: None, attempt: Some(attempt) }),

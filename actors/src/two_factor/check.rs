@@ -10,7 +10,9 @@ use crate::domain::otp::{OtpCode, Purpose};
 use crate::domain::principal::UserId;
 use crate::domain::second_step::{Method, Proof};
 use crate::domain::totp::TotpSecret;
+use crate::guard::Failure;
 use crate::limits::{Attempt, Subject};
+use crate::otp;
 use crate::sessions::Spend;
 use crate::store::UnitOfWork;
 use crate::store::accounts::Account;
@@ -81,7 +83,7 @@ impl Handle {
             self.spend_sms(account, code, subject, client).await?;
             return Ok(Checked { spend: None, attempt: None });
         }
-        let attempt = self.parts.guard.begin_as(subject, client).await?;
+        let attempt = self.parts.guard.begin_proof(subject, account, offered.as_str(), client).await?;
         let spend = match self.find_spend(account, offered, code).await {
             Ok(spend) => spend,
             Err(error) => {
@@ -166,14 +168,20 @@ impl Handle {
         let spent = self.parts.otp.verify(account.phone.clone(), Purpose::SecondFactor, code, subject.clone()).await;
         match spent {
             Ok(_) => Ok(()),
-            Err(crate::otp::Error::Invalid { guessed, lock }) => {
+            Err(otp::Error::Invalid { guessed, lock }) => {
                 if guessed {
-                    let failure = crate::guard::Failure { lock, ..failure(account, "sms") };
-                    self.parts.guard.tell(failure, client).await?;
+                    let failure = Failure { lock, ..failure(account, "sms") };
+                    self.parts.guard.tell_of(subject, failure, client).await?;
                 }
                 Err(Error::CodeInvalid)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                if let otp::Error::Locked(_) = &error {
+                    let failure = Failure { reason: "locked", ..failure(account, "sms") };
+                    self.parts.guard.tell_of(subject, failure, client).await?;
+                }
+                Err(error.into())
+            }
         }
     }
 }

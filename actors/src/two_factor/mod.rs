@@ -18,6 +18,7 @@ use crate::domain::audit::{Action, Entry};
 use crate::domain::backup_code::BackupCode;
 use crate::domain::client::Client;
 use crate::domain::clock::Clock;
+use crate::domain::code::Coded as _;
 use crate::domain::entropy::Entropy;
 use crate::domain::keys::{HashKey, Sealer};
 use crate::domain::otp::Purpose;
@@ -206,7 +207,7 @@ impl Handle {
                 Ok(0)
             }
             Method::Totp => {
-                let attempt = self.parts.guard.begin_as(subject, client).await?;
+                let attempt = self.parts.guard.begin_proof(subject, account, "totp", client).await?;
                 let Some(step) = self.totp_step(account.id, factor, code)? else {
                     self.parts.guard.failed(attempt, failure(account, "totp"), client).await?;
                     return Err(Error::CodeInvalid);
@@ -221,6 +222,10 @@ impl Handle {
     pub async fn disable(&self, principal: &Principal, with: Leave, client: &Client) -> Result<(), Error> {
         let account = self.account(principal.user_id).await?;
         if !can_disable(&self.parts.rules, account.role) {
+            let mut work = self.parts.db.begin().await?;
+            let entry = Entry::by_user(Action::AccessDenied, account.id, client);
+            work.record(entry.with("code", Error::Enforced.code().as_str()));
+            work.commit(self.parts.clock.now()).await?;
             return Err(Error::Enforced);
         }
         let Some(method) = account.two_factor else { return Err(Error::NotEnrolled) };
@@ -302,7 +307,7 @@ impl Handle {
         subject: &Subject,
         client: &Client,
     ) -> Result<(), Error> {
-        let attempt = self.parts.guard.begin_as(subject, client).await?;
+        let attempt = self.parts.guard.begin_proof(subject, account, "password", client).await?;
         match self.parts.passwords.verify(password, account.password_hash.clone()).await {
             Ok(Verdict { matches: true, .. }) => {
                 self.parts.guard.succeeded(attempt).await;
