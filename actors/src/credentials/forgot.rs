@@ -80,9 +80,18 @@ impl Handle {
             Limit { name: "password_reset_address", subject: &address, rate: self.parts.resets_per_address },
         ];
         let budget = self.parts.limits.take(&id.to_string(), &limits).await?;
-        let account = self.parts.db.account_by_email(email).await?.filter(|account| account.is_active);
-        let message = self.link(account.as_ref(), id, client, now).await?;
-        self.record_request(account.as_ref(), message, "email", client).await?;
+        let asked = async {
+            let account = self.parts.db.account_by_email(email).await?.filter(|account| account.is_active);
+            let message = self.link(account.as_ref(), id, client, now).await?;
+            self.record_request(account.as_ref(), message, "email", client).await
+        };
+        if let Err(error) = asked.await {
+            // What was not begun costs nothing. Best effort.
+            if let Err(error) = self.parts.limits.give_back(&id.to_string(), &limits).await {
+                tracing::warn!(%error, "a reset that was not begun counts as one");
+            }
+            return Err(error);
+        }
         Ok(budget)
     }
 

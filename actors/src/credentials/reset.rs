@@ -80,19 +80,14 @@ impl Handle {
             Right::Code(_) => account.token_epoch,
             Right::Token(_, waiting) => waiting.token_epoch,
         };
-        match self.store(&account, epoch, &hash, client).await {
-            Ok(()) => {
-                self.parts.otp.discard(&account.phone, Purpose::PasswordReset).await;
-                Ok(())
-            }
-            Err(error) => {
-                // Not if the commit may have happened: it would be good twice.
-                if matches!(error, Error::Store(_)) {
-                    self.give_back(right).await;
-                }
-                Err(error)
-            }
+        let outcome = self.store(&account, epoch, &hash, client).await;
+        match &outcome {
+            Ok(()) => self.parts.otp.discard(&account.phone, Purpose::PasswordReset).await,
+            // What may have been done must not be possible again; what went out of date does not become good again.
+            Err(Error::Store(_)) => self.give_back(right).await,
+            Err(_) => {}
         }
+        outcome
     }
 
     async fn hash(&self, account: &Account, new: Secret) -> Result<String, Error> {
@@ -117,28 +112,52 @@ impl Handle {
         // A count of its own: whom strangers locked out of logging in can still reset the password.
         let subject = Subject::reset(&phone);
         let error = match self.parts.otp.verify(phone.clone(), Purpose::PasswordReset, code, subject, client).await {
-            Ok(spent) => {
-                let account = self.active(&phone).await?;
-                let account = account.filter(|account| phone_may_reset(account.for_second_step()));
-                let account = account.ok_or(Error::TokenInvalid)?;
-                return Ok((account, Right::Code(Box::new(spent))));
-            }
+            Ok(spent) => return self.account_of(&phone, spent, client).await,
             Err(error) => error,
         };
+        let account = self.active(&phone).await?;
         let (reason, lock) = match &error {
             otp::Error::Invalid { guessed: true, lock } => ("wrong_code", *lock),
-            otp::Error::Invalid { .. } => return Err(Error::TokenInvalid),
+            otp::Error::Invalid { .. } => {
+                self.refuse(account.as_ref(), client).await?;
+                return Err(Error::TokenInvalid);
+            }
             otp::Error::Locked(_) => ("locked", None),
             _ => return Err(error.into()),
         };
-        let account = self.active(&phone).await?;
         let failure = Failure { account: account.as_ref(), method: "password_reset", reason, lock };
         self.parts.guard.tell(failure, client).await?;
         Err(if reason == "locked" { error.into() } else { Error::TokenInvalid })
     }
 
+    /// The account that a spent code lets set a new password.
+    async fn account_of(&self, phone: &Phone, spent: SpentCode, client: &Client) -> Result<(Account, Right), Error> {
+        match self.active(phone).await {
+            Ok(Some(account)) if phone_may_reset(account.for_second_step()) => {
+                Ok((account, Right::Code(Box::new(spent))))
+            }
+            Ok(account) => {
+                self.refuse(account.as_ref(), client).await?;
+                Err(Error::TokenInvalid)
+            }
+            Err(error) => {
+                self.parts.otp.restore(spent).await;
+                Err(error)
+            }
+        }
+    }
+
     async fn active(&self, phone: &Phone) -> Result<Option<Account>, Error> {
         Ok(self.parts.db.account_by_phone(phone).await?.filter(|account| account.is_active))
+    }
+
+    /// Records that a reset came with nothing that is good for one.
+    async fn refuse(&self, account: Option<&Account>, client: &Client) -> Result<(), Error> {
+        let mut work = self.parts.db.begin().await?;
+        let mut entry = Entry::by_stranger(Action::PasswordResetFailed, client);
+        entry.subject = account.map(|account| account.id);
+        work.record(entry);
+        Ok(work.commit(self.parts.clock.now()).await?)
     }
 
     async fn find_by_token(&self, token: Secret, client: &Client) -> Result<(Account, Right), Error> {
@@ -156,9 +175,7 @@ impl Handle {
             self.parts.limits.give_back(&id, &limits).await?;
             return Ok((account, Right::Token(token, waiting)));
         }
-        let mut work = self.parts.db.begin().await?;
-        work.record(Entry::by_stranger(Action::PasswordResetFailed, client));
-        work.commit(self.parts.clock.now()).await?;
+        self.refuse(None, client).await?;
         Err(Error::TokenInvalid)
     }
 

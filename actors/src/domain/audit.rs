@@ -52,6 +52,8 @@ pub enum Action {
     PasswordChanged,
     /// A password was given again, rightly.
     PasswordVerified,
+    /// A password was given again, wrongly.
+    PasswordRefused,
     /// A password's hash was renewed under the present scheme.
     PasswordRehashed,
     /// A second factor is being set up.
@@ -60,6 +62,8 @@ pub enum Action {
     TwoFactorEnabled,
     /// The second factor was turned off.
     TwoFactorDisabled,
+    /// A second factor was wrong.
+    SecondFactorFailed,
     /// New backup codes replaced the old ones.
     BackupCodesRenewed,
     /// A backup code was used.
@@ -97,10 +101,12 @@ impl Action {
             Self::PasswordResetFailed => "password.reset_failed",
             Self::PasswordChanged => "password.changed",
             Self::PasswordVerified => "password.verified",
+            Self::PasswordRefused => "password.refused",
             Self::PasswordRehashed => "password.rehashed",
             Self::TwoFactorEnrolmentStarted => "two_factor.enrolment_started",
             Self::TwoFactorEnabled => "two_factor.enabled",
             Self::TwoFactorDisabled => "two_factor.disabled",
+            Self::SecondFactorFailed => "two_factor.failed",
             Self::BackupCodesRenewed => "two_factor.backup_codes_renewed",
             Self::BackupCodeUsed => "two_factor.backup_code_used",
             Self::AccessDenied => "auth.denied",

@@ -9,6 +9,7 @@ mod error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use civiclens_nats::events::security;
 
 pub use self::error::Error;
@@ -22,8 +23,8 @@ use crate::events::Events;
 use crate::limits::{Attempt, Lockout, Refused, Subject};
 use crate::notifications::notices::Notices;
 use crate::passwords;
-use crate::store::Db;
 use crate::store::accounts::Account;
+use crate::store::{Db, UnitOfWork};
 
 /// What the guard works with.
 #[derive(Clone, Debug)]
@@ -130,7 +131,7 @@ impl Guard {
         }
     }
 
-    /// Admits an attempt to enter an account that is known by an earlier proof. That it is locked is told of.
+    /// Admits an attempt to prove something of an account that is known by an earlier proof. That it is locked is told of.
     pub async fn begin_known(
         &self,
         account: &Account,
@@ -141,7 +142,7 @@ impl Guard {
         match self.begin_as(subject, client).await {
             Err(Refused::Locked(budget)) => {
                 let failure = Failure { account: Some(account), method, reason: "locked", lock: None };
-                self.tell(failure, client).await?;
+                self.tell_of(subject, failure, client).await?;
                 Err(Refused::Locked(budget).into())
             }
             outcome => Ok(outcome?),
@@ -150,8 +151,49 @@ impl Guard {
 
     /// An attempt failed: counts it and tells of it.
     pub async fn failed(&self, attempt: Attempt, failure: Failure<'_>, client: &Client) -> Result<(), Error> {
-        let lock = self.lockout.failed(attempt).await?;
-        self.tell(Failure { lock, ..failure }, client).await
+        let in_session = attempt.in_session;
+        let failure = Failure { lock: self.lockout.failed(attempt).await?, ..failure };
+        if in_session { self.tell_in_session(failure, client).await } else { self.tell(failure, client).await }
+    }
+
+    /// Tells of a failure that was counted with those of `subject`.
+    pub async fn tell_of(&self, subject: &Subject, failure: Failure<'_>, client: &Client) -> Result<(), Error> {
+        if subject.is_session() {
+            self.tell_in_session(failure, client).await
+        } else {
+            self.tell(failure, client).await
+        }
+    }
+
+    /// Tells that somebody who holds a session failed to prove again who they are. Nobody failed to log in; and if it was one
+    /// too many, only this session can prove nothing for a while: the account is not locked, and nobody is told that it is.
+    async fn tell_in_session(&self, failure: Failure<'_>, client: &Client) -> Result<(), Error> {
+        let Failure { account, method, reason, lock } = failure;
+        let Some(account) = account else { return Ok(()) };
+        let now = self.clock.now();
+        let mut work = self.db.begin().await?;
+        let action = if method == "password" { Action::PasswordRefused } else { Action::SecondFactorFailed };
+        let mut entry = Entry::by_user(action, account.id, client).with("method", method).with("reason", reason);
+        if let Some(lock) = lock {
+            entry = entry.with("refused_for_minutes", lock.as_secs().div_ceil(60));
+        }
+        work.record(entry);
+        self.announce_failure(&mut work, account, (method, reason), client, now)?;
+        Ok(work.commit(now).await?)
+    }
+
+    fn announce_failure(
+        &self,
+        work: &mut UnitOfWork,
+        account: &Account,
+        (method, reason): (&str, &str),
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let (method, reason) = (method.to_owned(), reason.to_owned());
+        let event = security::LoginFailedV1 { user_id: account.id.get(), method, reason, failed_at: now };
+        work.announce(self.events.event(account.id, event, client, now)?);
+        Ok(())
     }
 
     /// An attempt was no failure, but more is needed, or it was given up. Best effort: if Redis is away, it is a failure.
@@ -185,18 +227,13 @@ impl Guard {
             entry.subject = account.map(|account| account.id);
             entry
         };
-        work.record(about(Action::LoginFailed).with("reason", reason));
+        let action = if method == "password_reset" { Action::PasswordResetFailed } else { Action::LoginFailed };
+        work.record(about(action).with("reason", reason));
         if let Some(lock) = lock {
             work.record(about(Action::AccountLocked).with("minutes", lock.as_secs().div_ceil(60)));
         }
         if let Some(account) = account {
-            let event = security::LoginFailedV1 {
-                user_id: account.id.get(),
-                method: method.to_owned(),
-                reason: reason.to_owned(),
-                failed_at: now,
-            };
-            work.announce(self.events.event(account.id, event, client, now)?);
+            self.announce_failure(&mut work, account, (method, reason), client, now)?;
             if let Some(lock) = lock {
                 let event = security::AccountLockedV1 {
                     user_id: account.id.get(),

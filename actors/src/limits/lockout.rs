@@ -58,6 +58,12 @@ impl Subject {
         Self(format!("{phone}:reset"))
     }
 
+    /// Whether it is who holds a session already.
+    pub fn is_session(&self) -> bool {
+        // Devices are named in hexadecimal, which has no `s`.
+        self.0.split_once(':').is_some_and(|(_, name)| name.starts_with('s'))
+    }
+
     /// The subject as it is kept in the state of a login.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -97,6 +103,8 @@ pub struct Attempt {
     keys: [String; 4],
     /// What is left of the account's budget, this attempt taken off.
     pub budget: Budget,
+    /// Whether it is one of who holds a session already.
+    pub in_session: bool,
 }
 
 /// The locks. Cheap to clone.
@@ -159,7 +167,7 @@ impl Lockout {
         let wait = Duration::from_millis(wait);
         let budget = |limit| Budget { limit, remaining, reset: wait };
         match outcome.as_str() {
-            "ok" => Ok(Attempt { id, keys, budget: budget(per_account.count) }),
+            "ok" => Ok(Attempt { id, keys, budget: budget(per_account.count), in_session: subject.is_session() }),
             "locked" => Err(Refused::Locked(budget(per_account.count))),
             "address" => Err(Refused::AddressLimited(budget(per_address.count))),
             _ => Err(Refused::Limited(budget(per_account.count))),
@@ -205,5 +213,18 @@ impl Lockout {
             commands.del(self.memory.key(&["limit", "login", &subject.0])).ignore();
         }
         self.memory.pipeline(&commands).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_is_told_from_a_device_and_from_strangers() {
+        let phone = Phone::from_stored("+919876543210".to_owned());
+        assert!(Subject::session(&phone, 7.into()).is_session());
+        assert!(!Subject::stranger(&phone).is_session());
+        assert!(!Subject::device(&phone, &[0xab; 32]).is_session());
     }
 }

@@ -132,27 +132,44 @@ impl Handle {
         self.check(account, offered, code, subject, client).await
     }
 
-    /// Spends a checked code in a transaction, and ends its attempt.
+    /// Spends a checked code in a transaction. Returns `false` if it was spent before.
     pub(super) async fn spend_in(
         &self,
         work: &mut UnitOfWork,
-        account: &Account,
-        checked: Checked,
+        user: UserId,
+        spend: Spend,
         client: &Client,
         now: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        match spend {
+            Spend::TotpStep(step, secret) => Ok(work.spend_totp_step(user, &secret, step).await?),
+            Spend::BackupCode(hash) => {
+                let Some(left) = work.spend_backup_code(user, &hash, now).await? else { return Ok(false) };
+                work.record(Entry::by_user(Action::BackupCodeUsed, user, client).with("left", left));
+                Ok(true)
+            }
+        }
+    }
+
+    /// Spends a checked code for nothing else than that it was right, and ends its attempt.
+    pub(super) async fn spend(
+        &self,
+        account: &Account,
+        spend: Option<Spend>,
+        attempt: Option<Attempt>,
+        client: &Client,
     ) -> Result<(), Error> {
-        let spent = match checked.spend {
+        let spent = match spend {
             None => true,
-            Some(Spend::TotpStep(step, secret)) => work.spend_totp_step(account.id, &secret, step).await?,
-            Some(Spend::BackupCode(hash)) => match work.spend_backup_code(account.id, &hash, now).await? {
-                Some(left) => {
-                    work.record(Entry::by_user(Action::BackupCodeUsed, account.id, client).with("left", left));
-                    true
-                }
-                None => false,
-            },
+            Some(spend) => {
+                let now = self.parts.clock.now();
+                let mut work = self.parts.db.begin().await?;
+                let spent = self.spend_in(&mut work, account.id, spend, client, now).await?;
+                work.commit(now).await?;
+                spent
+            }
         };
-        match (checked.attempt, spent) {
+        match (attempt, spent) {
             (Some(attempt), true) => self.parts.guard.succeeded(attempt).await,
             (Some(attempt), false) => {
                 self.parts.guard.failed(attempt, failure(account, "second_factor"), client).await?;
@@ -185,17 +202,23 @@ impl Handle {
             Ok(spent) => Ok(spent),
             Err(error @ otp::Error::Locked(_)) => {
                 let failure = Failure { reason: "locked", ..failure(account, "sms") };
-                self.parts.guard.tell(failure, client).await?;
+                self.parts.guard.tell_of(subject, failure, client).await?;
                 Err(error.into())
             }
             Err(otp::Error::Invalid { guessed, lock }) => {
                 if guessed {
                     let failure = Failure { lock, ..failure(account, "sms") };
-                    self.parts.guard.tell(failure, client).await?;
+                    self.parts.guard.tell_of(subject, failure, client).await?;
                 }
                 Err(Error::CodeInvalid)
             }
-            Err(error) => Err(error.into()),
+            Err(error) => {
+                if let otp::Error::Locked(_) = &error {
+                    let failure = Failure { reason: "locked", ..failure(account, "sms") };
+                    self.parts.guard.tell_of(subject, failure, client).await?;
+                }
+                Err(error.into())
+            }
         }
     }
 }

@@ -5,6 +5,7 @@
 //! them. May touch: the store, Redis (through the guard and the Otp component).
 
 mod check;
+mod disable;
 mod error;
 
 use std::sync::Arc;
@@ -126,11 +127,8 @@ impl Handle {
         if account.two_factor.is_some() {
             let subject = Subject::session(&account.phone, principal.session_id);
             let code = code.ok_or(Error::CodeNeeded)?;
-            let checked = self.check_any(&account, code, &subject, client).await?;
-            let now = self.parts.clock.now();
-            let mut work = self.parts.db.begin().await?;
-            self.spend_in(&mut work, &account, checked, client, now).await?;
-            work.commit(now).await?;
+            let Checked { spend, attempt, .. } = self.check_any(&account, code, &subject, client).await?;
+            self.spend(&account, spend, attempt, client).await?;
         }
         self.enrol_account(account, method, client).await
     }
@@ -249,37 +247,6 @@ impl Handle {
                 Ok(step)
             }
         }
-    }
-
-    /// Turns the second factor of `principal` off. Ends their other sessions.
-    pub async fn disable(&self, principal: &Principal, with: Leave, client: &Client) -> Result<(), Error> {
-        let account = self.account(principal.user_id).await?;
-        if !can_disable(&self.parts.rules, account.role) {
-            return Err(Error::Enforced);
-        }
-        let Some(method) = account.two_factor else { return Err(Error::NotEnrolled) };
-        let subject = Subject::session(&account.phone, principal.session_id);
-        let now = self.parts.clock.now();
-        let checked = match with {
-            Leave::Password(password) => {
-                let attempt = self.parts.guard.check_password(&account, password, &subject, client).await?;
-                self.parts.guard.succeeded(attempt).await;
-                None
-            }
-            Leave::Code(code) => Some(self.check_any(&account, &code, &subject, client).await?),
-        };
-        let mut work = self.parts.db.begin().await?;
-        work.lock_account(account.id).await?.ok_or(Error::UnknownUser)?;
-        if let Some(checked) = checked {
-            self.spend_in(&mut work, &account, checked, client, now).await?;
-        }
-        if !work.remove_two_factor(account.id, now).await? {
-            return Err(Error::NotEnrolled);
-        }
-        let entry = Entry::by_user(Action::TwoFactorDisabled, account.id, client);
-        work.record(entry.with("method", method.as_str()));
-        self.tell(&mut work, &account, Change::Disabled, Some(method), client, now)?;
-        self.end_others(work, account.id, Some(principal.session_id), client, now).await
     }
 
     /// Replaces the backup codes of `principal`, who proved who they are a moment ago.

@@ -8,7 +8,9 @@ mod citizen;
 mod contract;
 mod dump;
 mod events;
+mod factor;
 mod jobs;
+mod logs;
 mod process;
 mod records;
 mod smtp;
@@ -24,6 +26,8 @@ pub(crate) use self::app::{TestApp, eventually, story, story_on, story_with, sto
 pub(crate) use self::browser::Browser;
 pub(crate) use self::citizen::{Citizen, Session, wrong};
 pub(crate) use self::events::{Event, names};
+pub(crate) use self::factor::backup_codes;
+pub(crate) use self::logs::Logs;
 pub(crate) use self::process::{Ended, Folder, Process, civiclens, is_alive};
 pub(crate) use self::smtp::{Mail, MailReply};
 pub(crate) use self::stack::{OwnStack, unused_database};

@@ -1,0 +1,73 @@
+//! Turning the second factor off.
+
+use super::check::Checked;
+use super::{Change, Error, Handle, Leave, failure};
+use crate::domain::audit::{Action, Entry};
+use crate::domain::client::Client;
+use crate::domain::code::Coded as _;
+use crate::domain::principal::{Principal, SessionId};
+use crate::domain::second_step::{Method, can_disable};
+use crate::limits::Subject;
+use crate::sessions::Spend;
+use crate::store::accounts::Account;
+
+impl Handle {
+    /// Turns the second factor of `principal` off. Ends their other sessions.
+    pub async fn disable(&self, principal: &Principal, with: Leave, client: &Client) -> Result<(), Error> {
+        let account = self.account(principal.user_id).await?;
+        if !can_disable(&self.parts.rules, account.role) {
+            let mut work = self.parts.db.begin().await?;
+            let entry = Entry::by_user(Action::AccessDenied, account.id, client);
+            work.record(entry.with("code", Error::Enforced.code().as_str()));
+            work.commit(self.parts.clock.now()).await?;
+            return Err(Error::Enforced);
+        }
+        let Some(method) = account.two_factor else { return Err(Error::NotEnrolled) };
+        let subject = Subject::session(&account.phone, principal.session_id);
+        let Checked { spend, attempt, sms } = match with {
+            Leave::Password(password) => {
+                let attempt = self.parts.guard.check_password(&account, password, &subject, client).await?;
+                self.parts.guard.succeeded(attempt).await;
+                Checked { spend: None, attempt: None, sms: None }
+            }
+            Leave::Code(code) => self.check_any(&account, &code, &subject, client).await?,
+        };
+        let outcome = self.remove(&account, method, spend, principal.session_id, client).await;
+        match (&outcome, attempt, sms) {
+            (Ok(()), Some(attempt), _) => self.parts.guard.succeeded(attempt).await,
+            (Err(Error::CodeInvalid), Some(attempt), _) => {
+                self.parts.guard.failed(attempt, failure(&account, "second_factor"), client).await?;
+            }
+            (Err(Error::Store(_)), _, Some(sms)) => self.parts.otp.restore(sms).await,
+            _ => {}
+        }
+        outcome
+    }
+
+    /// Removes the factor, and spends what permits it. To tell of a code that was spent before is left to the caller: it takes
+    /// a connection, and who waits for one while holding another with a lock on it may wait for ever.
+    async fn remove(
+        &self,
+        account: &Account,
+        method: Method,
+        spend: Option<Spend>,
+        keep: SessionId,
+        client: &Client,
+    ) -> Result<(), Error> {
+        let now = self.parts.clock.now();
+        let mut work = self.parts.db.begin().await?;
+        work.lock_account(account.id).await?.ok_or(Error::UnknownUser)?;
+        if let Some(spend) = spend
+            && !self.spend_in(&mut work, account.id, spend, client, now).await?
+        {
+            return Err(Error::CodeInvalid);
+        }
+        if !work.remove_two_factor(account.id, now).await? {
+            return Err(Error::NotEnrolled);
+        }
+        let entry = Entry::by_user(Action::TwoFactorDisabled, account.id, client);
+        work.record(entry.with("method", method.as_str()));
+        self.tell(&mut work, account, Change::Disabled, Some(method), client, now)?;
+        self.end_others(work, account.id, Some(keep), client, now).await
+    }
+}
