@@ -92,7 +92,9 @@ impl TestApp {
     /// Begins another token epoch of a user, with whatever else changes of them.
     pub(crate) async fn begins_epoch(&self, user: i64, and: &str) {
         let now = sql_time(self.clock.now());
-        let set = format!("token_epoch = token_epoch + 1, tokens_revoked_at = {now}{and}");
+        let set = format!(
+            "token_epoch = token_epoch + 1, tokens_revoked_at = {now}, tokens_until = {now} + interval '24 h'{and}"
+        );
         self.runs(format!("UPDATE users SET {set} WHERE id = {user}")).await;
     }
 
