@@ -196,8 +196,8 @@ impl Foundation {
     }
 }
 
-/// Makes streams and consumers as soon as NATS is there, looks after them from then on, and tells what was not as it should be. A server that is too old
-/// ends the process.
+/// Makes streams and consumers as they should be as soon as NATS is there, and from then on makes again what is gone. A
+/// server that is too old ends the process.
 fn keep_topology(
     nats: async_nats::Client,
     jetstream: async_nats::jetstream::Context,
@@ -208,25 +208,30 @@ fn keep_topology(
     let topology = Topology { subjects, replicas: settings.nats.replicas };
     let fatal = crashed.clone();
     Loop::start("topology", crashed, move |stop| async move {
-        let mut pause;
+        let mut as_defined = false;
         loop {
             if let Err(error) = client::check_server(&nats) {
                 tracing::error!(%error, "this NATS server cannot be used");
                 fatal.cancel();
                 return;
             }
-            match topology.reconcile(&jetstream).await {
-                Ok(drifts) => {
-                    for drift in drifts {
-                        tracing::warn!(?drift, "NATS was not set up as expected");
+            let done = if as_defined {
+                topology.restore(&jetstream).await.map(|made| {
+                    for object in made {
+                        tracing::error!(object, "a NATS object was gone and was made again");
                     }
-                    pause = TOPOLOGY_EVERY;
-                }
+                })
+            } else {
+                // It has told what was not as it should be.
+                topology.reconcile(&jetstream).await.map(|_| as_defined = true)
+            };
+            let pause = match done {
+                Ok(()) => TOPOLOGY_EVERY,
                 Err(error) => {
                     tracing::warn!(%error, "NATS cannot be set up yet");
-                    pause = TOPOLOGY_RETRY;
+                    TOPOLOGY_RETRY
                 }
-            }
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}

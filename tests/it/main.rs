@@ -17,4 +17,5 @@ mod replicas;
 mod request_otp;
 mod secrets;
 mod sessions;
+mod topology;
 mod verify_otp;
