@@ -13,6 +13,7 @@ mod history;
 mod http_rules;
 mod officers;
 mod outages;
+mod outbox;
 mod replicas;
 mod request_otp;
 mod secrets;

@@ -101,14 +101,16 @@ impl Db {
         insert(&mut connection, &[message], now).await
     }
 
-    /// Takes up to `lanes` lanes that have work and that no other relay holds, and reads up to `limit` messages of them.
+    /// Takes up to `lanes` lanes that no other relay holds, those whose first message has waited longest, and reads up to
+    /// `limit` messages of them.
     pub async fn lease_outbox(&self, lanes: i64, limit: i64) -> Result<Lease, Error> {
         let mut transaction = self.pool().begin().await?;
         // Not FOR UPDATE of the messages: a second relay would skip the first message of a user and send the next.
         let held = sqlx::query_scalar!(
-            "SELECT lane FROM outbox_lanes l
-             WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.lane = l.lane AND o.published_at IS NULL)
-             LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
+            "SELECT l.lane FROM outbox_lanes l
+             CROSS JOIN LATERAL (SELECT o.id FROM outbox o WHERE o.lane = l.lane AND o.published_at IS NULL
+                                 ORDER BY o.id LIMIT 1) AS first
+             ORDER BY first.id LIMIT $1 FOR NO KEY UPDATE OF l SKIP LOCKED",
             lanes
         )
         .fetch_all(&mut *transaction)
