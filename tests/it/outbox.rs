@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use civiclens_actors::domain::clock::Clock;
-use civiclens_actors::store::outbox::Message;
+use civiclens_actors::store::outbox::{Listener, Message};
 use serde_json::json;
 use uuid::Uuid;
 
@@ -42,6 +42,30 @@ async fn no_lane_starves_while_all_are_busy() {
             one_for_each_lane(app, &quiet, pass).await;
         }
         assert_eq!(served.len(), 16, "{served:?}");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_wake_up_for_what_was_read_already_is_forgotten() {
+    story(async |app| {
+        let quiet = app.quiet_database().await;
+        let mut listener = quiet.store.listen_outbox().await.unwrap();
+        one_for_each_lane(app, &quiet, 1).await;
+        let silent = async |listener: &mut Listener| {
+            tokio::time::timeout(Duration::from_millis(200), listener.hears()).await.is_err()
+        };
+        let mut heard = 0;
+        loop {
+            listener.forget();
+            if silent(&mut listener).await {
+                break;
+            }
+            heard += 1;
+        }
+        assert!(heard < 4, "{heard} wake-ups for sixteen commits");
+        one_for_each_lane(app, &quiet, 2).await;
+        assert!(listener.hears().await, "and what comes later is heard");
     })
     .await;
 }

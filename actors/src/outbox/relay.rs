@@ -7,12 +7,11 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use civiclens_nats::publish::{self, Publisher};
 use futures::future::join_all;
-use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
 
 use super::BATCH;
 use crate::domain::clock::Clock;
-use crate::store::outbox::Pending;
+use crate::store::outbox::{Listener, Pending};
 use crate::store::{self, Db};
 
 /// How many lanes one relay takes at once: half of them, so that a second relay finds work.
@@ -114,13 +113,14 @@ impl Relay {
 
     /// Works until `stop`, woken by commits and, should a wake-up be lost, by the clock.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut listener = None;
+        let mut listener: Option<Listener> = None;
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_EVERY);
         housekeeping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             // Listening starts before the outbox is read: a commit in between is heard, not missed.
-            if listener.is_none() {
-                listener = self.db.listen_outbox().await.ok();
+            match &mut listener {
+                Some(listener) => listener.forget(),
+                None => listener = self.db.listen_outbox().await.ok(),
             }
             let pause = match self.step().await {
                 Ok(0) => POLL,
@@ -171,9 +171,9 @@ fn report_lag(waiting: i64, oldest: Option<DateTime<Utc>>, now: DateTime<Utc>) {
 }
 
 /// Waits for the next commit with messages. Answers `false` if the listener broke; without one, waits for ever.
-async fn wait_for_commit(listener: &mut Option<PgListener>) -> bool {
+async fn wait_for_commit(listener: &mut Option<Listener>) -> bool {
     match listener {
-        Some(listener) => listener.recv().await.is_ok(),
+        Some(listener) => listener.hears().await,
         None => std::future::pending().await,
     }
 }

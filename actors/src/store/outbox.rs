@@ -1,6 +1,7 @@
 //! The outbox: messages committed with the change that caused them, published afterwards by the relay.
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use serde_json::Value;
 use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -178,9 +179,26 @@ impl Db {
     }
 
     /// Listens for commits with messages. The listener keeps one of the pool's connections.
-    pub async fn listen_outbox(&self) -> Result<PgListener, Error> {
+    pub async fn listen_outbox(&self) -> Result<Listener, Error> {
         let mut listener = PgListener::connect_with(self.pool()).await?;
         listener.listen(CHANNEL).await?;
-        Ok(listener)
+        Ok(Listener(listener))
+    }
+}
+
+/// Hears of commits with messages, wherever they are made.
+#[derive(Debug)]
+pub struct Listener(PgListener);
+
+impl Listener {
+    /// Waits for the next commit with messages. Answers `false` if the listener broke. May be cancelled.
+    pub async fn hears(&mut self) -> bool {
+        self.0.recv().await.is_ok()
+    }
+
+    /// Forgets what was heard so far. Who reads the outbox afterwards finds all of it; without this, every commit that one
+    /// reading took along would cause another, which finds nothing.
+    pub fn forget(&mut self) {
+        while matches!(self.0.recv().now_or_never(), Some(Ok(_))) {}
     }
 }
