@@ -4,7 +4,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use civiclens_actors::domain::clock::Clock;
+use civiclens_actors::outbox::Relay;
 use civiclens_actors::store::outbox::{Listener, Message};
+use civiclens_nats::publish::Publisher;
 use serde_json::json;
 use uuid::Uuid;
 
@@ -35,7 +37,7 @@ async fn no_lane_starves_while_all_are_busy() {
         one_for_each_lane(app, &quiet, 1).await;
         let mut served = HashSet::new();
         for pass in 2..4 {
-            let lease = quiet.store.lease_outbox(8, 512).await.unwrap();
+            let lease = quiet.store.lease_outbox(8, 512, &[]).await.unwrap();
             served.extend(lease.pending.iter().map(|pending| pending.message.key));
             let rows: Vec<i64> = lease.pending.iter().map(|pending| pending.row).collect();
             lease.commit(&rows, app.clock.now()).await.unwrap();
@@ -66,6 +68,59 @@ async fn a_wake_up_for_what_was_read_already_is_forgotten() {
         assert!(heard < 4, "{heard} wake-ups for sixteen commits");
         one_for_each_lane(app, &quiet, 2).await;
         assert!(listener.hears().await, "and what comes later is heard");
+    })
+    .await;
+}
+
+fn relay(app: &TestApp, quiet: &Quiet) -> Relay {
+    let publisher = Publisher::new(app.jetstream.clone(), app.subjects.clone(), Duration::from_secs(2));
+    Relay::new(quiet.store.clone(), publisher, app.clock.clone(), chrono::Duration::days(7))
+}
+
+#[actix::test]
+async fn a_message_that_nats_refuses_holds_up_only_its_own_user() {
+    story(async |app| {
+        let quiet = app.quiet_database().await;
+        let relay = relay(app, &quiet);
+        let event = app.subjects.event("user.registered");
+        let to = |key, number, subject: &str| Message { subject: subject.to_owned(), ..message(key, number) };
+        let enqueue = async |message| quiet.store.enqueue(message, app.clock.now()).await.unwrap();
+        // More of them than one batch holds, in every lane, and older than everything else.
+        quiet
+            .does(
+                "INSERT INTO outbox (created_at, message_id, lane, key, subject, payload)
+                 SELECT now(), gen_random_uuid(), n % 16, n, 'a.subject.that.no.stream.takes', '{}'
+                 FROM generate_series(1000, 1599) AS n",
+            )
+            .await;
+        enqueue(to(1000, 1, &event)).await;
+        enqueue(to(1, 1, &event)).await;
+        let published = "SELECT count(*) FROM outbox WHERE published_at IS NOT NULL";
+        for _ in 0..4 {
+            let _ = relay.step().await;
+        }
+        assert_eq!(quiet.count(published).await, 1, "the other user's, and not what stands behind a refused one");
+        enqueue(to(1, 2, &event)).await;
+        assert_eq!(relay.step().await.unwrap(), 1);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn the_lag_is_that_of_the_oldest_message_in_any_lane() {
+    story(async |app| {
+        let quiet = app.quiet_database().await;
+        quiet
+            .does(
+                "INSERT INTO outbox (created_at, message_id, lane, key, subject, payload)
+                 SELECT CASE n WHEN 1 THEN timestamptz '2026-01-01Z' ELSE '2026-01-02Z' END, gen_random_uuid(),
+                        CASE n WHEN 1 THEN 15 ELSE 0 END, n, 'test', '{}'
+                 FROM generate_series(1, 10500) AS n",
+            )
+            .await;
+        let (waiting, oldest) = quiet.store.outbox_lag().await.unwrap();
+        assert_eq!(waiting, 10_000);
+        assert_eq!(oldest.unwrap().to_rfc3339(), "2026-01-01T00:00:00+00:00");
     })
     .await;
 }

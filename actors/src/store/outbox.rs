@@ -103,16 +103,18 @@ impl Db {
     }
 
     /// Takes up to `lanes` lanes that no other relay holds, those whose first message has waited longest, and reads up to
-    /// `limit` messages of them.
-    pub async fn lease_outbox(&self, lanes: i64, limit: i64) -> Result<Lease, Error> {
+    /// `limit` messages of them. What concerns the keys of `except` is passed over.
+    pub async fn lease_outbox(&self, lanes: i64, limit: i64, except: &[i64]) -> Result<Lease, Error> {
         let mut transaction = self.pool().begin().await?;
         // Not FOR UPDATE of the messages: a second relay would skip the first message of a user and send the next.
         let held = sqlx::query_scalar!(
             "SELECT l.lane FROM outbox_lanes l
-             CROSS JOIN LATERAL (SELECT o.id FROM outbox o WHERE o.lane = l.lane AND o.published_at IS NULL
+             CROSS JOIN LATERAL (SELECT o.id FROM outbox o
+                                 WHERE o.lane = l.lane AND o.published_at IS NULL AND o.key <> ALL($2)
                                  ORDER BY o.id LIMIT 1) AS first
              ORDER BY first.id LIMIT $1 FOR NO KEY UPDATE OF l SKIP LOCKED",
-            lanes
+            lanes,
+            except
         )
         .fetch_all(&mut *transaction)
         .await?;
@@ -121,9 +123,10 @@ impl Db {
         } else {
             sqlx::query!(
                 "SELECT id, message_id, key, subject, payload, request_id, expires_at FROM outbox
-                 WHERE lane = ANY($1) AND published_at IS NULL ORDER BY id LIMIT $2",
+                 WHERE lane = ANY($1) AND published_at IS NULL AND key <> ALL($3) ORDER BY id LIMIT $2",
                 &held,
-                limit
+                limit,
+                except
             )
             .map(|row| Pending {
                 row: row.id,
@@ -142,11 +145,14 @@ impl Db {
         Ok(Lease { transaction, pending })
     }
 
-    /// How many messages wait (counted up to 10 000), and since when the oldest does.
+    /// How many messages wait (counted up to 10 000), and since when the oldest of all does: it is the first of its lane.
     pub async fn outbox_lag(&self) -> Result<(i64, Option<DateTime<Utc>>), Error> {
         let row = sqlx::query!(
-            r#"SELECT count(*) AS "waiting!", min(created_at) AS oldest
-               FROM (SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY lane, id LIMIT 10000) waiting"#
+            r#"SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox WHERE published_at IS NULL LIMIT 10000) AS waiting) AS "waiting!",
+                      (SELECT min(first.created_at) FROM outbox_lanes l
+                       CROSS JOIN LATERAL (SELECT o.created_at FROM outbox o
+                                           WHERE o.lane = l.lane AND o.published_at IS NULL
+                                           ORDER BY o.id LIMIT 1) AS first) AS oldest"#
         )
         .fetch_one(self.pool())
         .await?;
