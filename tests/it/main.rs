@@ -11,6 +11,7 @@ mod delivery;
 mod first_login;
 mod history;
 mod http_rules;
+mod migrate;
 mod officers;
 mod outages;
 mod outbox;

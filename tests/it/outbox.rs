@@ -124,3 +124,23 @@ async fn the_lag_is_that_of_the_oldest_message_in_any_lane() {
     })
     .await;
 }
+
+#[actix::test]
+async fn a_replay_marks_every_event_and_no_job() {
+    story(async |app| {
+        let quiet = app.quiet_database().await;
+        quiet
+            .does(
+                "INSERT INTO outbox (created_at, message_id, lane, key, subject, payload, expires_at, published_at)
+                 SELECT now(), gen_random_uuid(), n % 16, n, 'test', '{}', CASE WHEN n % 100 = 0 THEN now() END,
+                        CASE WHEN n > 500 THEN timestamptz '2026-01-02Z' ELSE '2026-01-01Z' END
+                 FROM generate_series(1, 25500) AS n",
+            )
+            .await;
+        let since = "2026-01-02T00:00:00Z".parse().unwrap();
+        assert_eq!(quiet.store.replay_outbox(since).await.unwrap(), 24_750);
+        let waiting = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
+        assert_eq!(quiet.count(waiting).await, 24_750);
+    })
+    .await;
+}

@@ -11,6 +11,8 @@ use super::{Db, Error};
 
 /// How many lanes there are; the table's constraint knows the number too.
 const LANES: i64 = 16;
+/// How many rows one statement of a replay looks at.
+const REPLAY: i64 = 10_000;
 /// The channel on which a commit wakes the relays.
 const CHANNEL: &str = "civiclens_outbox";
 
@@ -172,16 +174,26 @@ impl Db {
         Ok(done.rows_affected())
     }
 
-    /// Marks every event published since `since` as waiting again. Answers how many. Consumers recognise what they had. Jobs,
-    /// which expire, stay: a message to a person is not repeated.
+    /// Marks every event published since `since` as waiting again, a batch to a statement, so that no statement runs long
+    /// and relays can begin. Answers how many. Consumers recognise what they had. Jobs, which expire, stay: a message to a
+    /// person is not repeated. When it fails half-way it can be run again.
     pub async fn replay_outbox(&self, since: DateTime<Utc>) -> Result<u64, Error> {
-        let done = sqlx::query!(
-            "UPDATE outbox SET published_at = NULL WHERE published_at >= $1 AND expires_at IS NULL",
-            since
-        )
-        .execute(self.pool())
-        .await?;
-        Ok(done.rows_affected())
+        let ends = sqlx::query!("SELECT min(id) AS first, max(id) AS last FROM outbox").fetch_one(self.pool()).await?;
+        let (Some(first), Some(last)) = (ends.first, ends.last) else { return Ok(0) };
+        let (mut replayed, mut after) = (0, first - 1);
+        while after < last {
+            // By row, not by time of publication: a relay that publishes one again meanwhile gives it a new time.
+            let done = sqlx::query!(
+                "UPDATE outbox SET published_at = NULL
+                 WHERE id > $2 AND id <= $3 AND published_at >= $1 AND expires_at IS NULL",
+                since,
+                after,
+                (after + REPLAY).min(last)
+            );
+            replayed += done.execute(self.pool()).await?.rows_affected();
+            after += REPLAY;
+        }
+        Ok(replayed)
     }
 
     /// Listens for commits with messages. The listener keeps one of the pool's connections.

@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, Executor};
 
 use super::Error;
 use super::unit_of_work::UnitOfWork;
@@ -65,9 +65,22 @@ impl Db {
         Ok(UnitOfWork::new(self.pool.begin().await?))
     }
 
-    /// Applies every migration that is missing. Safe to run by several at once.
+    /// Applies every migration that is missing. Safe to run by several at once: the others wait for the first, however
+    /// long it takes.
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        sqlx::migrate!("../migrations").run(&self.pool).await
+        let mut connection = self.pool.acquire().await?;
+        let run = async {
+            // Building an index may take hours. A lock on a table is waited for no longer than this: whoever waits for one
+            // keeps everybody else waiting behind it.
+            let set = "SET statement_timeout = 0; SET lock_timeout = 0; \
+                       SELECT pg_advisory_lock(hashtext('civiclens.migrate')); SET lock_timeout = '1min'";
+            connection.execute(sqlx::raw_sql(set)).await?;
+            sqlx::migrate!("../migrations").run(&mut *connection).await
+        };
+        let outcome = run.await;
+        // Not back to the pool: this connection has no limits, and holds the lock.
+        connection.close().await?;
+        outcome
     }
 
     /// Whether PostgreSQL answers and was migrated.
