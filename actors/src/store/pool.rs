@@ -27,6 +27,17 @@ pub struct Db {
     pool: PgPool,
 }
 
+/// Why a database was not brought to the schema of this version.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// A migration failed, or the database is of another version.
+    #[error(transparent)]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The database could not be worked with, or the partitions of the audit log not be made.
+    #[error(transparent)]
+    Store(#[from] Error),
+}
+
 /// A connection that rested longer than this is pinged before use; a busy one is trusted, which saves a round trip.
 const TRUSTED_REST: Duration = Duration::from_secs(5);
 
@@ -65,10 +76,11 @@ impl Db {
         Ok(UnitOfWork::new(self.pool.begin().await?))
     }
 
-    /// Applies every migration that is missing. Safe to run by several at once: the others wait for the first, however
-    /// long it takes.
-    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        let mut connection = self.pool.acquire().await?;
+    /// Applies every migration that is missing, and makes the partitions of the audit log, so that a command that is run
+    /// before the first service finds them. Safe to run by several at once: the others wait for the first, however long it
+    /// takes.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        let mut connection = self.pool.acquire().await.map_err(Error::from)?;
         let run = async {
             // Building an index may take hours. A lock on a table is waited for no longer than this: whoever waits for one
             // keeps everybody else waiting behind it.
@@ -79,8 +91,12 @@ impl Db {
         };
         let outcome = run.await;
         // Not back to the pool: this connection has no limits, and holds the lock.
-        connection.close().await?;
-        outcome
+        connection.close().await.map_err(Error::from)?;
+        outcome?;
+        let today = sqlx::query_scalar!(r#"SELECT (now() AT TIME ZONE 'UTC')::date AS "today!""#);
+        let today = today.fetch_one(&self.pool).await.map_err(Error::from)?;
+        self.ensure_audit_partitions(today).await?;
+        Ok(())
     }
 
     /// Whether PostgreSQL answers and was migrated.
