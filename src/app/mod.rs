@@ -28,7 +28,7 @@ pub use self::lifecycle::{migrate, replay_events, serve, worker};
 
 use self::foundation::Foundation;
 use crate::config::Settings;
-use crate::http::{self, ApiState, Surface};
+use crate::http::{self, ApiState, NodeState, Surface};
 use crate::telemetry::start_metrics;
 
 /// How long each part may take to finish what it holds. Requests and workers (17 s), four parts in turn (20 s) and the
@@ -124,20 +124,16 @@ async fn wait_for_revocations(sessions: &sessions::Handle) {
 
 fn start_http(foundation: &Foundation, components: &Components) -> anyhow::Result<(Vec<ServerHandle>, String)> {
     let settings = Arc::clone(&foundation.settings);
-    let (clock, entropy) = (Arc::clone(&foundation.clock), Arc::clone(&foundation.entropy));
     let state = ApiState {
         otp: components.otp.clone(),
         sign_in: components.sign_in(),
         sessions: components.sessions.clone(),
         accounts: components.accounts.clone(),
-        readiness: Arc::new(readiness::Dependencies::new(foundation, components.sessions.clone())),
         inbox: foundation.inbox().map(|inbox| Arc::new(readiness::DevInbox(inbox)) as Arc<dyn http::InboxView>),
-        metrics: start_metrics()?,
         settings: Arc::clone(&settings),
-        request_ids: Arc::new(move || {
-            entropy::uuid_v7(clock.now(), &*entropy).map(|id| id.to_string()).unwrap_or_default()
-        }),
     };
+    let readiness = Arc::new(readiness::Dependencies::new(foundation, components.sessions.clone()));
+    let node = node_state(foundation, readiness)?;
     let listen = |address| TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"));
     let listener = listen(settings.server.listen)?;
     let url = format!("http://{}", listener.local_addr()?);
@@ -148,11 +144,23 @@ fn start_http(foundation: &Foundation, components: &Components) -> anyhow::Resul
     }
     let mut handles = Vec::new();
     for (listener, surface) in surfaces {
-        let server = http::run(state.clone(), listener, surface)?;
+        let server = http::run(node.clone(), Some(state.clone()), listener, surface)?;
         handles.push(server.handle());
         actix::spawn(server);
     }
     Ok((handles, url))
+}
+
+fn node_state(foundation: &Foundation, readiness: Arc<dyn http::Readiness>) -> anyhow::Result<NodeState> {
+    let (clock, entropy) = (Arc::clone(&foundation.clock), Arc::clone(&foundation.entropy));
+    Ok(NodeState {
+        readiness,
+        metrics: start_metrics()?,
+        settings: Arc::clone(&foundation.settings),
+        request_ids: Arc::new(move || {
+            entropy::uuid_v7(clock.now(), &*entropy).map(|id| id.to_string()).unwrap_or_default()
+        }),
+    })
 }
 
 impl RunningApp {

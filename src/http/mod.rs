@@ -28,4 +28,4 @@ pub use self::json::ValidJson;
 pub use self::openapi::openapi;
 pub use self::routes::Surface;
 pub use self::server::run;
-pub use self::state::{ApiState, BoxFuture, Check, InboxView, Readiness};
+pub use self::state::{ApiState, BoxFuture, Check, InboxView, NodeState, Readiness};

@@ -27,7 +27,20 @@ pub trait InboxView: Send + Sync {
     fn messages(&self) -> BoxFuture<'_, Vec<serde_json::Value>>;
 }
 
-/// What the endpoints work with: one for the process, shared by its worker threads.
+/// What every listener works with, also one that does not answer the API.
+#[derive(Clone)]
+pub struct NodeState {
+    /// Knows whether the process can do its work.
+    pub readiness: Arc<dyn Readiness>,
+    /// What has been counted.
+    pub metrics: Metrics,
+    /// The configuration in force.
+    pub settings: Arc<Settings>,
+    /// Draws ids for requests that come without one.
+    pub request_ids: Arc<dyn Fn() -> String + Send + Sync>,
+}
+
+/// What the endpoints of the API work with: one for the process, shared by its worker threads.
 #[derive(Clone)]
 pub struct ApiState {
     /// Issues one-time codes.
@@ -38,14 +51,8 @@ pub struct ApiState {
     pub sessions: sessions::Handle,
     /// Knows the users.
     pub accounts: accounts::Handle,
-    /// Knows whether the process can do its work.
-    pub readiness: Arc<dyn Readiness>,
     /// The development inbox; `None` outside a development environment.
     pub inbox: Option<Arc<dyn InboxView>>,
-    /// What has been counted.
-    pub metrics: Metrics,
     /// The configuration in force.
     pub settings: Arc<Settings>,
-    /// Draws ids for requests that come without one.
-    pub request_ids: Arc<dyn Fn() -> String + Send + Sync>,
 }
