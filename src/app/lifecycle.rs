@@ -9,8 +9,7 @@ use civiclens_actors::store::{self, Db};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::foundation::Foundation;
-use super::{App, DRAIN, Overrides, worker as workers};
+use super::{App, Overrides, RunningWorkers};
 use crate::cli::Channel;
 use crate::config::Settings;
 
@@ -28,23 +27,15 @@ pub async fn serve(settings: Settings, workers: bool) -> anyhow::Result<ExitCode
     orderly(app.stop(), reason).await
 }
 
-/// Runs notification workers until a signal.
+/// Runs notification workers until a signal, and answers operators where `server.operator_listen` says so.
 ///
 /// # Errors
 /// When they cannot start.
 pub async fn worker(settings: Settings, channels: Vec<Channel>) -> anyhow::Result<ExitCode> {
-    let foundation = Foundation::prepare(settings, None).await?;
-    let running = workers::start_all(&foundation)?;
-    tracing::info!(?channels, "ready for jobs");
-    let reason = wait_for_end(&foundation.crashed.clone()).await?;
-    let stop = async {
-        for worker in &running {
-            worker.drain(3 * DRAIN).await;
-        }
-        foundation.close().await;
-        Ok(())
-    };
-    orderly(stop, reason).await
+    let running = RunningWorkers::start(settings, None).await?;
+    tracing::info!(?channels, operators = running.operator_url(), "ready for jobs");
+    let reason = wait_for_end(&running.crashed()).await?;
+    orderly(running.stop(), reason).await
 }
 
 /// Applies every missing migration.

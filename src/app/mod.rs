@@ -3,33 +3,32 @@
 //! [`App`] is the whole service; `serve`, `dev` and the tests start the same one.
 
 mod admin;
+mod delivery;
 mod dev;
 mod foundation;
 mod lifecycle;
+mod listeners;
 mod readiness;
 mod worker;
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use anyhow::Context;
 use civiclens_actors::domain::clock::Clock;
-use civiclens_actors::domain::entropy;
 use civiclens_actors::outbox::Relay;
 use civiclens_actors::{accounts, audit, notifications, otp, outbox, sessions, sign_in};
 use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 
 pub use self::admin::admin_create;
+pub use self::delivery::RunningWorkers;
 pub use self::dev::dev;
 pub use self::lifecycle::{migrate, replay_events, serve, worker};
 
 use self::foundation::Foundation;
+use self::listeners::Listeners;
 use crate::config::Settings;
-use crate::http::{self, ApiState, NodeState, Surface};
-use crate::telemetry::start_metrics;
+use crate::http::{self, ApiState};
 
 /// How long each part may take to finish what it holds. Requests and workers (17 s), four parts in turn (20 s) and the
 /// closing of connections (14 s) stay below [`lifecycle`]'s limit, and that below the 60 s of an orchestrator.
@@ -52,8 +51,7 @@ pub struct App;
 pub struct RunningApp {
     foundation: Foundation,
     components: Components,
-    servers: Vec<ServerHandle>,
-    url: String,
+    listeners: Listeners,
 }
 
 struct Components {
@@ -75,8 +73,8 @@ impl App {
         let foundation = Foundation::prepare(settings, overrides.clock).await?;
         let components = Components::start(&foundation, overrides.workers)?;
         wait_for_revocations(&components.sessions).await;
-        let (servers, url) = start_http(&foundation, &components)?;
-        Ok(RunningApp { foundation, components, servers, url })
+        let listeners = start_http(&foundation, &components)?;
+        Ok(RunningApp { foundation, components, listeners })
     }
 }
 
@@ -122,51 +120,28 @@ async fn wait_for_revocations(sessions: &sessions::Handle) {
     }
 }
 
-fn start_http(foundation: &Foundation, components: &Components) -> anyhow::Result<(Vec<ServerHandle>, String)> {
-    let settings = Arc::clone(&foundation.settings);
+fn start_http(foundation: &Foundation, components: &Components) -> anyhow::Result<Listeners> {
     let state = ApiState {
         otp: components.otp.clone(),
         sign_in: components.sign_in(),
         sessions: components.sessions.clone(),
         accounts: components.accounts.clone(),
         inbox: foundation.inbox().map(|inbox| Arc::new(readiness::DevInbox(inbox)) as Arc<dyn http::InboxView>),
-        settings: Arc::clone(&settings),
-    };
-    let readiness = Arc::new(readiness::Dependencies::new(foundation, components.sessions.clone()));
-    let node = node_state(foundation, readiness)?;
-    let listen = |address| TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"));
-    let listener = listen(settings.server.listen)?;
-    let url = format!("http://{}", listener.local_addr()?);
-    let mut surfaces = vec![(listener, Surface::All)];
-    if let Some(address) = settings.server.operator_listen {
-        surfaces[0].1 = Surface::Public;
-        surfaces.push((listen(address)?, Surface::Operators));
-    }
-    let mut handles = Vec::new();
-    for (listener, surface) in surfaces {
-        let server = http::run(node.clone(), Some(state.clone()), listener, surface)?;
-        handles.push(server.handle());
-        actix::spawn(server);
-    }
-    Ok((handles, url))
-}
-
-fn node_state(foundation: &Foundation, readiness: Arc<dyn http::Readiness>) -> anyhow::Result<NodeState> {
-    let (clock, entropy) = (Arc::clone(&foundation.clock), Arc::clone(&foundation.entropy));
-    Ok(NodeState {
-        readiness,
-        metrics: start_metrics()?,
         settings: Arc::clone(&foundation.settings),
-        request_ids: Arc::new(move || {
-            entropy::uuid_v7(clock.now(), &*entropy).map(|id| id.to_string()).unwrap_or_default()
-        }),
-    })
+    };
+    let ready = readiness::Dependencies::new(foundation, components.sessions.clone());
+    Listeners::of_node(foundation, Arc::new(ready), state)
 }
 
 impl RunningApp {
     /// Where the API is.
     pub fn url(&self) -> String {
-        self.url.clone()
+        self.listeners.api.clone().unwrap_or_default()
+    }
+
+    /// Where operators look, if it is not beside the API.
+    pub fn operator_url(&self) -> Option<String> {
+        self.listeners.operators.clone()
     }
 
     /// Cancelled when a part died: the process should end with a failure.
@@ -186,7 +161,7 @@ impl RunningApp {
     pub async fn stop(self) -> anyhow::Result<()> {
         // Readiness goes first, then everything that takes work in, side by side.
         self.foundation.stopping.cancel();
-        let servers = join_all(self.servers.iter().map(|server| server.stop(true)));
+        let servers = self.listeners.stop();
         let workers = join_all(self.components.workers.iter().map(|worker| worker.drain(3 * DRAIN)));
         futures::join!(servers, workers);
         self.components.drain().await;

@@ -15,22 +15,20 @@ use crate::http::{BoxFuture, Check, InboxView, Readiness};
 /// How long a dependency may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The dependencies of a node.
-pub(super) struct Dependencies {
+/// What every process depends on.
+pub(super) struct Servers {
     db: Db,
     memory: ShortMemory,
     nats: async_nats::Client,
-    sessions: sessions::Handle,
     stopping: CancellationToken,
 }
 
-impl Dependencies {
-    pub(super) fn new(foundation: &Foundation, sessions: sessions::Handle) -> Self {
+impl Servers {
+    pub(super) fn new(foundation: &Foundation) -> Self {
         Self {
             db: foundation.db.clone(),
             memory: foundation.memory.clone(),
             nats: foundation.nats.clone(),
-            sessions,
             stopping: foundation.stopping.clone(),
         }
     }
@@ -40,14 +38,40 @@ impl Dependencies {
         let redis = tokio::time::timeout(PATIENCE, self.memory.check());
         let (postgres, redis) = futures::join!(postgres, redis);
         let late = |_| "no answer in time".to_owned();
-        let holds = |holds: bool, otherwise: &str| if holds { Ok(()) } else { Err(otherwise.to_owned()) };
         vec![
             ("postgres", postgres.map_err(late).and_then(|answer| answer.map_err(|error| error.to_string()))),
             ("redis", redis.map_err(late).and_then(|answer| answer.map_err(|error| error.to_string()))),
             ("nats", holds(self.nats.connection_state() == State::Connected, "not connected")),
             ("process", holds(!self.stopping.is_cancelled(), "stopping")),
-            ("revocations", holds(self.sessions.is_ready(), "not loaded yet")),
         ]
+    }
+}
+
+impl Readiness for Servers {
+    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
+        Box::pin(self.look())
+    }
+}
+
+fn holds(holds: bool, otherwise: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise.to_owned()) }
+}
+
+/// What a node that answers the API depends on.
+pub(super) struct Dependencies {
+    servers: Servers,
+    sessions: sessions::Handle,
+}
+
+impl Dependencies {
+    pub(super) fn new(foundation: &Foundation, sessions: sessions::Handle) -> Self {
+        Self { servers: Servers::new(foundation), sessions }
+    }
+
+    async fn look(&self) -> Vec<Check> {
+        let mut checks = self.servers.look().await;
+        checks.push(("revocations", holds(self.sessions.is_ready(), "not loaded yet")));
+        checks
     }
 }
 

@@ -14,7 +14,8 @@ use super::Checks;
 pub struct Server {
     /// Where the API listens.
     pub listen: SocketAddr,
-    /// Where `/metrics` and `/docs` listen; beside the API when none is given.
+    /// Where operators find `/metrics` and `/docs`, and those of a worker its `/metrics`. When none is given: beside the API
+    /// in a development environment, nowhere in production.
     pub operator_listen: Option<SocketAddr>,
     /// Where people reach the service, such as `https://id.civiclens.example`: links in messages start with it.
     pub public_url: Option<url::Url>,

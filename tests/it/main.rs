@@ -19,5 +19,6 @@ mod replicas;
 mod request_otp;
 mod secrets;
 mod sessions;
+mod surfaces;
 mod topology;
 mod verify_otp;

@@ -85,6 +85,7 @@ async fn tell(servers: Servers, configure: impl FnOnce(&mut Settings), told: imp
 fn settings(servers: &Servers, name: &str, twilio: &str) -> Settings {
     let mut settings = Settings::default();
     settings.server.listen = ([127, 0, 0, 1], 0).into();
+    settings.server.operator_listen = Some(settings.server.listen);
     settings.server.workers = Some(1);
     settings.database.url = Secret::from(stack::database(&servers.database, name));
     settings.database.max_connections = 4;
@@ -163,7 +164,14 @@ impl TestApp {
         self.stop().await;
     }
 
+    /// The address of `path`: operators' pages have a listener of their own.
     pub(crate) fn at(&self, path: &str) -> String {
+        let operators = self.running.operator_url().filter(|_| path == "/metrics" || path.starts_with("/docs"));
+        format!("{}{path}", operators.unwrap_or_else(|| self.running.url()))
+    }
+
+    /// The address of `path`, asked of the listener that the public sees.
+    pub(crate) fn in_public(&self, path: &str) -> String {
         format!("{}{path}", self.running.url())
     }
 
