@@ -1,6 +1,6 @@
 //! Metrics in the Prometheus text format.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 
@@ -12,7 +12,7 @@ pub const HTTP_SECONDS: &str = "civiclens_http_request_seconds";
 /// From a token check (well under a millisecond) to a request that runs into its timeout.
 const HTTP_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
 
-static INSTALLED: OnceLock<Metrics> = OnceLock::new();
+static INSTALLED: Mutex<Option<Metrics>> = Mutex::new(None);
 
 /// Reads what has been counted.
 #[derive(Clone)]
@@ -36,18 +36,18 @@ impl Metrics {
 /// # Errors
 /// When something else installed a recorder.
 pub fn start_metrics() -> anyhow::Result<Metrics> {
-    if let Some(metrics) = INSTALLED.get() {
+    // Held throughout, so that who comes second by a hair waits for the first.
+    let mut installed = INSTALLED.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(metrics) = &*installed {
         return Ok(metrics.clone());
     }
     let recorder = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Full(HTTP_SECONDS.to_owned()), HTTP_BUCKETS)?
         .build_recorder();
     let metrics = Metrics(recorder.handle());
-    if metrics::set_global_recorder(recorder).is_ok() {
-        metrics::describe_counter!(HTTP_REQUESTS, "Requests answered");
-        metrics::describe_histogram!(HTTP_SECONDS, metrics::Unit::Seconds, "Time to answer a request");
-        return Ok(INSTALLED.get_or_init(|| metrics).clone());
-    }
-    // Another thread may have been first by a hair: its handle is the one that counts.
-    INSTALLED.get().cloned().ok_or_else(|| anyhow::anyhow!("another metrics recorder is installed"))
+    metrics::set_global_recorder(recorder).map_err(|_| anyhow::anyhow!("another metrics recorder is installed"))?;
+    metrics::describe_counter!(HTTP_REQUESTS, "Requests answered");
+    metrics::describe_histogram!(HTTP_SECONDS, metrics::Unit::Seconds, "Time to answer a request");
+    *installed = Some(metrics.clone());
+    Ok(metrics)
 }
