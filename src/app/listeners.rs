@@ -7,6 +7,7 @@ use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use civiclens_actors::domain::entropy;
 use futures::future::join_all;
+use url::Url;
 
 use super::foundation::Foundation;
 use crate::http::{self, ApiState, NodeState, Readiness, Surface};
@@ -36,12 +37,13 @@ impl Listeners {
             }
             None => Surface::All,
         };
-        let node = node_state(foundation, ready)?;
+        let mut node = node_state(foundation, ready)?;
         let mut servers = vec![serve(node.clone(), Some(api), public, surface)?];
         let operators = match operators {
-            Some((listener, url)) => {
+            Some((listener, address)) => {
+                node.api_elsewhere = Some(settings.server.public_url.clone().map_or_else(|| Url::parse(&url), Ok)?);
                 servers.push(serve(node, None, listener, Surface::Operators)?);
-                Some(url)
+                Some(address)
             }
             None => None,
         };
@@ -91,5 +93,6 @@ fn node_state(foundation: &Foundation, readiness: Arc<dyn Readiness>) -> anyhow:
         request_ids: Arc::new(move || {
             entropy::uuid_v7(clock.now(), &*entropy).map(|id| id.to_string()).unwrap_or_default()
         }),
+        api_elsewhere: None,
     })
 }

@@ -41,7 +41,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
     let _entered = span.enter();
     let finish = |response: &mut HttpResponse<BoxBody>| {
         let headers = response.headers_mut();
-        security_headers::put(headers, path.path(), node.settings.server.hsts);
+        security_headers::put(headers, path.path(), node.settings.server.hsts, node.api_elsewhere.as_ref());
         if let Ok(id) = HeaderValue::from_str(&context.id) {
             headers.insert(REQUEST_ID, id);
         }

@@ -61,11 +61,12 @@ pub(super) fn add(config: &mut ServiceConfig, surface: Surface, with_inbox: bool
     if surface.docs() {
         if !surface.api() {
             // The page reads the document from where it is itself served.
-            config.service(reading("/api/v1/openapi.json", get().to(openapi::handle)));
+            config.service(reading("/api/v1/openapi.json", get().to(openapi::for_operators)).wrap(Compress::default()));
         }
+        let page = SwaggerUi::new("/{_:.*}").config(Config::from("/api/v1/openapi.json"));
         config
             .service(reading("/docs", get().to(docs_home)))
-            .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/api/v1/openapi.json")));
+            .service(web::scope("/docs").wrap(Compress::default()).service(page).default_service(web::to(not_found)));
     }
     config.default_service(web::to(not_found));
 }

@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use civiclens_actors::{accounts, otp, sessions, sign_in};
+use url::Url;
 
 use crate::config::Settings;
 use crate::telemetry::Metrics;
@@ -38,6 +39,8 @@ pub struct NodeState {
     pub settings: Arc<Settings>,
     /// Draws ids for requests that come without one.
     pub request_ids: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Where the API is, if not on the listener that answers the documentation.
+    pub api_elsewhere: Option<Url>,
 }
 
 /// What the endpoints of the API work with: one for the process, shared by its worker threads.

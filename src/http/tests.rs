@@ -147,6 +147,7 @@ fn node(configure: impl FnOnce(&mut Settings)) -> NodeState {
         metrics: start_metrics().unwrap(),
         settings: Arc::new(settings),
         request_ids: Arc::new(|| "request-1".to_owned()),
+        api_elsewhere: None,
     }
 }
 

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use civiclens::app::{App, Overrides, RunningWorkers};
-use civiclens::config::Environment;
+use civiclens::config::{Environment, Settings};
 use civiclens_actors::domain::clock::Clock;
+use serde_json::json;
 
 use crate::support::{Answer, TestApp, story, story_with};
 
@@ -74,6 +75,54 @@ async fn a_worker_shows_operators_what_it_delivers() {
         let workers = RunningWorkers::start(silent, None).await.unwrap();
         assert_eq!(workers.operator_url(), None);
         workers.stop().await.unwrap();
+    })
+    .await;
+}
+
+#[actix::test]
+async fn the_documentation_calls_the_api_where_it_is() {
+    story(async |app| {
+        let operators = app.at("/docs").replace("/docs", "");
+        let document = Answer::of(app.http.get(format!("{operators}/api/v1/openapi.json"))).await.ok();
+        assert_eq!(document.body["servers"], json!([{ "url": app.in_public("") }]));
+        let page = app.gets("/docs/index.html").await.ok();
+        let policy = page.header("content-security-policy").unwrap();
+        assert!(policy.contains(&format!("connect-src 'self' {};", app.in_public(""))), "{policy}");
+        let public = app.gets("/api/v1/openapi.json").await.ok();
+        assert!(public.body.get("servers").is_none(), "clients know where they asked");
+    })
+    .await;
+    let proxied = |settings: &mut Settings| settings.server.public_url = Some("https://id.example/".parse().unwrap());
+    story_with(proxied, async |app| {
+        let operators = app.at("/docs").replace("/docs", "");
+        let document = Answer::of(app.http.get(format!("{operators}/api/v1/openapi.json"))).await.ok();
+        assert_eq!(document.body["servers"], json!([{ "url": "https://id.example" }]));
+    })
+    .await;
+}
+
+#[actix::test]
+async fn what_is_large_and_the_same_for_all_is_compressed_and_nothing_else() {
+    story(async |app| {
+        let compressed = async |request: reqwest::RequestBuilder| {
+            let answer = Answer::of(request.header("Accept-Encoding", "gzip")).await;
+            let varies = answer.header("vary").unwrap_or_default().contains("accept-encoding");
+            assert_eq!(answer.header("content-encoding") == Some("gzip"), varies, "{:?}", answer.headers);
+            varies
+        };
+        let get = |path: &str| app.http.get(app.at(path));
+        let script = "/docs/swagger-ui-bundle.js";
+        for path in ["/api/v1/openapi.json", "/docs/index.html", script, "/metrics"] {
+            assert!(compressed(get(path)).await, "{path}");
+            assert_eq!(app.gets(path).await.ok().header("content-encoding"), None, "{path}");
+        }
+        let session = app.citizen("98765 43210").signs_in().await;
+        assert!(!compressed(get("/api/v1/users/me").bearer_auth(&session.token)).await);
+        assert!(!compressed(get("/api/v1/auth/whoami").bearer_auth(&session.token)).await);
+        assert!(!compressed(get("/api/v1/nothing")).await);
+        let page = app.gets("/docs/index.html").await.ok().body.as_str().unwrap().to_owned();
+        assert!(!page.contains("http://") && !page.contains("https://"), "it loads nothing from elsewhere: {page}");
+        app.gets("/docs/nothing").await.refused(404, "not_found");
     })
     .await;
 }
