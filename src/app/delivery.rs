@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::foundation::Foundation;
 use super::listeners::Listeners;
-use super::{DRAIN, readiness, worker};
+use super::{DRAIN_WORKERS, readiness, worker};
 use crate::config::Settings;
 
 /// Notification workers without an API, running.
@@ -48,7 +48,7 @@ impl RunningWorkers {
     /// None today; callers must not assume so.
     pub async fn stop(self) -> anyhow::Result<()> {
         self.foundation.stopping.cancel();
-        join_all(self.workers.iter().map(|worker| worker.drain(3 * DRAIN))).await;
+        join_all(self.workers.iter().map(|worker| worker.drain(DRAIN_WORKERS))).await;
         // Only now, so that the last deliveries can still be read off.
         self.listeners.stop().await;
         self.foundation.close().await;

@@ -38,6 +38,9 @@ const TOPOLOGY_EVERY: Duration = Duration::from_mins(1);
 const TOPOLOGY_RETRY: Duration = Duration::from_millis(500);
 /// How often gauges are measured.
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
+/// How long [`Foundation::close`] may take: loops, the last messages, pools.
+#[cfg(test)]
+pub(super) const CLOSE: Duration = CONNECT.saturating_add(ANSWER).saturating_add(ACQUIRE);
 /// The connections of background work, which HTTP cannot starve: relay, listener, housekeeping, languages.
 const BACKGROUND_CONNECTIONS: u32 = 4;
 
@@ -178,15 +181,13 @@ impl Foundation {
 
     /// Flushes and closes connections, ends the actors' threads.
     pub(super) async fn close(self) {
-        self.topology.end(CONNECT).await;
-        self.gauges.end(CONNECT).await;
+        futures::join!(self.topology.end(CONNECT), self.gauges.end(CONNECT));
         if tokio::time::timeout(ANSWER, self.nats.flush()).await.is_err() {
             tracing::info!("NATS did not take the last messages: the outbox keeps events");
         }
-        for pool in [self.db, self.background_db] {
-            if tokio::time::timeout(ACQUIRE, pool.close()).await.is_err() {
-                tracing::warn!("database connections were still in use");
-            }
+        let pools = async { futures::join!(self.db.close(), self.background_db.close()) };
+        if tokio::time::timeout(ACQUIRE, pools).await.is_err() {
+            tracing::warn!("database connections were still in use");
         }
         for arbiter in [self.requests, self.background] {
             arbiter.stop();

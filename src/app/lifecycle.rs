@@ -13,7 +13,8 @@ use super::{App, Overrides, RunningWorkers};
 use crate::cli::Channel;
 use crate::config::Settings;
 
-/// The most that an orderly stop may take: requests, then every part in turn.
+/// The most that an orderly stop may take: the wait for load balancers, requests, then every part in turn. An orchestrator
+/// is asked for 60 s.
 const STOP: Duration = Duration::from_secs(55);
 
 /// Runs the service until a signal.
@@ -111,4 +112,32 @@ pub(super) async fn orderly(stop: impl Future<Output = anyhow::Result<()>>, end:
     }
     tracing::info!("stopped");
     Ok(if end == End::Asked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::foundation::CLOSE;
+    use crate::app::{DRAIN, DRAIN_WORKERS, DRAINED_IN_TURN};
+    use crate::config::{MAX_DELAY_AND_REQUEST, MAX_STOP_DELAY, Server};
+    use crate::http::STOP_GRACE;
+
+    fn longest_stop(delay: Duration, request: Duration) -> Duration {
+        let in_turn = DRAIN * u32::try_from(DRAINED_IN_TURN).unwrap();
+        delay + (request + STOP_GRACE).max(DRAIN_WORKERS) + in_turn + CLOSE
+    }
+
+    #[test]
+    fn what_a_stop_waits_for_fits_into_its_limit() {
+        let server = Server::default();
+        assert!(longest_stop(server.stop_delay, server.request_timeout) <= STOP);
+        for delay in 0..=MAX_STOP_DELAY.as_secs() {
+            let delay = Duration::from_secs(delay);
+            assert!(longest_stop(delay, MAX_DELAY_AND_REQUEST - delay) <= STOP, "{delay:?}");
+            assert!(longest_stop(delay, Duration::ZERO) <= STOP, "{delay:?}");
+        }
+        // A worker waits for its jobs, then for whoever reads its metrics.
+        assert!(DRAIN_WORKERS + MAX_DELAY_AND_REQUEST + STOP_GRACE + CLOSE <= STOP);
+        assert!(STOP < Duration::from_secs(60));
+    }
 }

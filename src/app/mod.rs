@@ -17,7 +17,8 @@ use std::time::Duration;
 use civiclens_actors::domain::clock::Clock;
 use civiclens_actors::outbox::Relay;
 use civiclens_actors::{accounts, audit, notifications, otp, outbox, sessions, sign_in};
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::future::{LocalBoxFuture, join_all};
 use tokio_util::sync::CancellationToken;
 
 pub use self::admin::admin_create;
@@ -30,9 +31,12 @@ use self::listeners::Listeners;
 use crate::config::Settings;
 use crate::http::{self, ApiState};
 
-/// How long each part may take to finish what it holds. Requests and workers (17 s), four parts in turn (20 s) and the
-/// closing of connections (14 s) stay below [`lifecycle`]'s limit, and that below the 60 s of an orchestrator.
+/// How long each part may take to finish what it holds. A test in [`lifecycle`] adds up what a stop may take.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How many parts finish one after the other.
+const DRAINED_IN_TURN: usize = 4;
+/// How long workers may take. They finish side by side with the requests under way.
+const DRAIN_WORKERS: Duration = Duration::from_secs(15);
 
 /// What a caller may replace.
 #[derive(Clone, Debug)]
@@ -100,10 +104,15 @@ impl Components {
 
     /// Finishes in the order in which parts depend on each other.
     async fn drain(&self) {
-        self.otp.drain(DRAIN).await;
-        self.sessions.drain(DRAIN).await;
-        self.audit.drain(DRAIN).await;
-        self.outbox.drain(DRAIN).await;
+        let parts: [LocalBoxFuture<'_, ()>; DRAINED_IN_TURN] = [
+            self.otp.drain(DRAIN).boxed_local(),
+            self.sessions.drain(DRAIN).boxed_local(),
+            self.audit.drain(DRAIN).boxed_local(),
+            self.outbox.drain(DRAIN).boxed_local(),
+        ];
+        for part in parts {
+            part.await;
+        }
     }
 }
 
@@ -154,15 +163,20 @@ impl RunningApp {
         self.components.accounts.clone()
     }
 
-    /// Says that it is not ready, stops accepting, finishes what was accepted, publishes what was committed, closes every connection.
+    /// Says that it is not ready, goes on for `server.stop_delay`, stops accepting, finishes what was accepted, publishes
+    /// what was committed, closes every connection.
     ///
     /// # Errors
     /// None today; callers must not assume so.
     pub async fn stop(self) -> anyhow::Result<()> {
-        // Readiness goes first, then everything that takes work in, side by side.
         self.foundation.stopping.cancel();
+        // Load balancers look at readiness now and then, and send requests until they have. Where a part died there is
+        // nothing to wait for.
+        let noticed = tokio::time::sleep(self.foundation.settings.server.stop_delay);
+        self.foundation.crashed.run_until_cancelled(noticed).await;
+        // Then everything that takes work in, side by side.
         let servers = self.listeners.stop();
-        let workers = join_all(self.components.workers.iter().map(|worker| worker.drain(3 * DRAIN)));
+        let workers = join_all(self.components.workers.iter().map(|worker| worker.drain(DRAIN_WORKERS)));
         futures::join!(servers, workers);
         self.components.drain().await;
         self.foundation.close().await;

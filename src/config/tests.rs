@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 
@@ -123,4 +124,20 @@ fn a_command_is_held_up_only_by_what_it_uses() {
     assert_eq!(with("[database]\nurl = \"postgres://u@h/d\""), Ok(()));
     assert_eq!(with("[database]\nurl = \"mysql://h\"").unwrap_err().0.len(), 1);
     assert_eq!(with("[database]\nurl = \"postgres://u@h/d\"\n[otp]\nmax_guesses = \"x\"").unwrap_err().0.len(), 1);
+}
+
+#[test]
+fn what_a_stop_waits_for_is_bounded() {
+    let objections = |delay, request| {
+        let mut settings = Settings::default();
+        settings.server.stop_delay = Duration::from_secs(delay);
+        settings.server.request_timeout = Duration::from_secs(request);
+        settings.validate(true).0.iter().filter(|problem| problem.key.starts_with("server.")).count()
+    };
+    for fine in [(0, 25), (5, 20), (10, 15)] {
+        assert_eq!(objections(fine.0, fine.1), 0, "{fine:?}");
+    }
+    for wrong in [(0, 26), (5, 21), (11, 1), (0, 0)] {
+        assert_eq!(objections(wrong.0, wrong.1), 1, "{wrong:?}");
+    }
 }

@@ -20,7 +20,7 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept; longer than the usual 60 s of a proxy, which then is the one to close it.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long requests under way may finish after a stop. A little more than the longest request is allowed to take.
-const STOP_GRACE: Duration = Duration::from_secs(2);
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// Starts answering on `listener`; without `api` what needs no component. Signals are left to the caller, who stops the
 /// server by its handle.

@@ -19,6 +19,7 @@ mod replicas;
 mod request_otp;
 mod secrets;
 mod sessions;
+mod stop;
 mod surfaces;
 mod topology;
 mod verify_otp;

@@ -86,6 +86,7 @@ fn settings(servers: &Servers, name: &str, twilio: &str) -> Settings {
     let mut settings = Settings::default();
     settings.server.listen = ([127, 0, 0, 1], 0).into();
     settings.server.operator_listen = Some(settings.server.listen);
+    settings.server.stop_delay = Duration::ZERO;
     settings.server.workers = Some(1);
     settings.database.url = Secret::from(stack::database(&servers.database, name));
     settings.database.max_connections = 4;
@@ -146,6 +147,13 @@ impl TestApp {
     /// A second service on the same servers, database and prefixes.
     pub(crate) async fn replica(&self) -> Self {
         Self::start(self.settings.clone(), Arc::clone(&self.clock), self.twilio.clone()).await
+    }
+
+    /// A replica that is configured otherwise.
+    pub(crate) async fn replica_with(&self, configure: impl FnOnce(&mut Settings)) -> Self {
+        let mut settings = self.settings.clone();
+        configure(&mut settings);
+        Self::start(settings, Arc::clone(&self.clock), self.twilio.clone()).await
     }
 
     pub(crate) async fn stop(self) {
