@@ -141,3 +141,32 @@ fn what_a_stop_waits_for_is_bounded() {
         assert_eq!(objections(wrong.0, wrong.1), 1, "{wrong:?}");
     }
 }
+
+#[test]
+fn the_last_lines_of_an_sms_are_what_programs_understand() {
+    let objects = |domain: &str, hash: &str| {
+        let mut settings = Settings::default();
+        settings.otp.webotp_domain = Some(domain.to_owned());
+        settings.otp.android_app_hash = Some(hash.to_owned());
+        let problems = settings.validate(true).0;
+        let about = |key: &str| problems.iter().any(|problem| problem.key == key);
+        (about("otp.webotp_domain"), about("otp.android_app_hash"))
+    };
+    assert_eq!(objects("app.civiclens.example", "FA+9qCX9VSu"), (false, false));
+    for domain in [
+        "",
+        "https://app.example",
+        "app.example/",
+        "app.example:443",
+        "@app.example",
+        "a b",
+        "App.example",
+        "10.0.0.1",
+        "a.example.",
+    ] {
+        assert!(objects(domain, "FA+9qCX9VSu").0, "{domain}");
+    }
+    for hash in ["", "FA+9qCX9VS", "FA+9qCX9VSuX", "FA+9qCX9VS=", "FA-9qCX9VSu"] {
+        assert!(objects("a.example", hash).1, "{hash}");
+    }
+}
