@@ -133,11 +133,11 @@ mod tests {
         assert!(longest_stop(server.stop_delay, server.request_timeout) <= STOP);
         for delay in 0..=MAX_STOP_DELAY.as_secs() {
             let delay = Duration::from_secs(delay);
-            assert!(longest_stop(delay, MAX_DELAY_AND_REQUEST - delay) <= STOP, "{delay:?}");
+            assert!(longest_stop(delay, MAX_DELAY_AND_REQUEST.saturating_sub(delay)) <= STOP, "{delay:?}");
             assert!(longest_stop(delay, Duration::ZERO) <= STOP, "{delay:?}");
         }
         // A worker waits for its jobs, then for whoever reads its metrics.
         assert!(DRAIN_WORKERS + MAX_DELAY_AND_REQUEST + STOP_GRACE + CLOSE <= STOP);
-        assert!(STOP < Duration::from_secs(60));
+        assert!(STOP < Duration::from_mins(1));
     }
 }

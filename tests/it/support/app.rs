@@ -75,7 +75,7 @@ async fn tell(servers: Servers, configure: impl FnOnce(&mut Settings), told: imp
     assert!(problems.is_empty(), "{problems}");
     let app = TestApp::start(settings, clock, twilio).await;
     let end = AssertUnwindSafe(told(&app)).catch_unwind().await;
-    app.leave_nothing().await;
+    Box::pin(app.leave_nothing()).await;
     admin.close().await;
     if let Err(panic) = end {
         std::panic::resume_unwind(panic);
