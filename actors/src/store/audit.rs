@@ -52,7 +52,7 @@ impl Db {
         insert(&mut connection, entries, now).await
     }
 
-    /// Makes the partitions of the month of `today` and of the [`MONTHS_AHEAD`] that follow, each in a transaction of its
+    /// Makes the partitions of the month of `today` and of the `MONTHS_AHEAD` that follow, each in a transaction of its
     /// own and the coming ones first: a month that cannot be made keeps no other from it. Answers how many it made.
     ///
     /// # Errors
