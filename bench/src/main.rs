@@ -7,6 +7,7 @@
 mod client;
 mod process;
 
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -22,6 +23,8 @@ const CONNECTIONS: usize = 16;
 const BARE: &str = "127.0.0.1:18181";
 /// Where the service listens.
 const SERVICE: &str = "127.0.0.1:18182";
+/// Where `dev` listens.
+const DEV: &str = "127.0.0.1:18183";
 
 #[actix_web::main]
 async fn main() -> anyhow::Result<()> {
@@ -34,8 +37,38 @@ async fn main() -> anyhow::Result<()> {
     let stack = Box::pin(Stack::start(options)).await?;
     let outcome = measure(&stack, operations).await;
     stack.stop().await?;
+    let outcome = match outcome {
+        Ok(()) => second_start(&folder.join("dev")).await,
+        failed => failed,
+    };
     std::fs::remove_dir_all(folder)?;
     outcome
+}
+
+/// Says how long `dev` takes until it is ready, where it has run before.
+async fn second_start(data_dir: &Path) -> anyhow::Result<()> {
+    let ready = data_dir.join("dev.json");
+    let mut took = Duration::ZERO;
+    for _ in 0..2 {
+        let start = Instant::now();
+        let arguments = ["dev", "--data-dir", &data_dir.to_string_lossy(), "--listen", DEV];
+        let mut dev = Server::start_silent(&program()?, &arguments, &[])?;
+        while !ready.exists() {
+            anyhow::ensure!(dev.runs()? && start.elapsed() < Duration::from_mins(1), "dev does not start");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        took = start.elapsed();
+        dev.end()?;
+    }
+    println!("dev: ready {:.1} s after its second start", took.as_secs_f64());
+    Ok(())
+}
+
+/// The program, which is built beside this one.
+fn program() -> anyhow::Result<PathBuf> {
+    let program = std::env::current_exe()?.with_file_name("civiclens");
+    anyhow::ensure!(program.exists(), "build it first: cargo build --release");
+    Ok(program)
 }
 
 /// A handler that does nothing but answer JSON.
@@ -48,8 +81,7 @@ async fn bare() -> anyhow::Result<()> {
 
 async fn measure(stack: &Stack, operations: usize) -> anyhow::Result<()> {
     let this = std::env::current_exe()?;
-    let program = this.with_file_name("civiclens");
-    anyhow::ensure!(program.exists(), "build it first: cargo build --release");
+    let program = program()?;
     let environment = environment(stack);
     Server::run_to_end(&program, &["migrate"], &environment)?;
     let bare = Server::start(&this, &["bare"], &[], BARE).await?;

@@ -41,6 +41,18 @@ impl Server {
         Ok(Self(command(program, arguments, environment).spawn()?))
     }
 
+    /// Asks the program to end, as Ctrl-C does, and waits until it has.
+    pub(crate) fn end(mut self) -> anyhow::Result<()> {
+        let asked = Command::new("sh").args(["-c", &format!("kill -s INT {}", self.0.id())]).status()?;
+        anyhow::ensure!(asked.success() && self.0.wait()?.success(), "a program did not end in order");
+        Ok(())
+    }
+
+    /// Whether the program still runs.
+    pub(crate) fn runs(&mut self) -> anyhow::Result<bool> {
+        Ok(self.0.try_wait()?.is_none())
+    }
+
     /// Runs a program to its end.
     pub(crate) fn run_to_end(program: &Path, arguments: &[&str], environment: &Environment) -> anyhow::Result<()> {
         let output = command(program, arguments, environment).stderr(Stdio::piped()).output()?;

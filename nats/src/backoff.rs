@@ -29,6 +29,12 @@ impl Backoff {
         let spread = nominal / 4 / 1024 * u32::from(scatter(sequence, attempt));
         nominal.saturating_sub(spread)
     }
+
+    /// The wait that somebody `asked` for, such as a provider in `Retry-After`; without one, [`delay`](Self::delay). Never
+    /// longer than the cap: a message that waits counts as in hand, and enough of them stop everything behind them.
+    pub fn asked_or_delay(&self, asked: Option<Duration>, attempt: u64, sequence: u64) -> Duration {
+        asked.map_or_else(|| self.delay(attempt, sequence), |asked| asked.min(self.cap))
+    }
 }
 
 /// A number below 1024 that looks random in the sequence (Fibonacci hashing).
@@ -49,6 +55,15 @@ mod tests {
         assert_eq!(backoff.delay(3, 99), backoff.delay(3, 99));
         assert!(backoff.delay(4, 99) > backoff.delay(2, 99));
         assert_ne!(backoff.delay(1, 1), backoff.delay(1, 2));
+    }
+
+    #[test]
+    fn what_is_asked_for_counts_up_to_the_cap() {
+        let backoff = Backoff { base: Duration::from_secs(1), cap: Duration::from_mins(1) };
+        let wait = |asked| backoff.asked_or_delay(asked, 2, 7);
+        assert_eq!(wait(Some(Duration::from_secs(30))), Duration::from_secs(30));
+        assert_eq!(wait(Some(Duration::from_hours(1))), Duration::from_mins(1));
+        assert_eq!(wait(None), backoff.delay(2, 7));
     }
 
     proptest! {

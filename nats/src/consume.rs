@@ -82,7 +82,7 @@ pub enum Failure {
     Retry {
         /// What went wrong.
         reason: String,
-        /// How long to wait, if somebody said so; the back-off decides otherwise.
+        /// How long to wait, if somebody said so; the back-off decides otherwise, and caps it in any case.
         after: Option<Duration>,
     },
     /// It will never work: keep it as a dead letter.

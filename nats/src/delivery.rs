@@ -153,7 +153,7 @@ impl<H: Handler> Worker<H> {
                 self.bury(EXHAUSTED.to_owned(), reason, received, acker).await
             }
             Verdict::Failed(Failure::Retry { reason, after }) => {
-                let delay = after.unwrap_or_else(|| self.backoff(received));
+                let delay = self.options.backoff.asked_or_delay(after, received.attempt, received.sequence);
                 tracing::warn!(reason, ?delay, "a job failed, trying again later");
                 later(acker, Some(delay)).await
             }

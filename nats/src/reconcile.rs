@@ -1,10 +1,13 @@
 //! Bringing the server's streams and consumers in line with the definitions of this crate.
 //!
-//! Run at every start, by every replica: it creates what is missing, compares every field that we set with what is
-//! there, mends what differs and reports it. Fields that we do not set are the operator's and stay as they are. What
-//! the server cannot change on an existing object is reported as refused, and everything else is mended nonetheless.
-//! Two replicas may do this at once: creating what exists already and updating to the same values are no errors.
-//! On failure nothing is undone; the next start continues.
+//! [`Topology::reconcile`] is run at every start, by every replica: it creates what is missing, compares every field that
+//! we set with what is there, mends what differs and reports it. Fields that we do not set are the operator's and stay as
+//! they are. What the server cannot change on an existing object is reported as refused, and everything else is mended
+//! nonetheless. Two replicas may do this at once: creating what exists already and updating to the same values are no
+//! errors. On failure nothing is undone; the next start continues.
+//!
+//! [`Topology::restore`] is run from then on. It only creates: during a rollout two versions with different definitions
+//! run side by side, and each would undo what the other mends.
 
 mod compare;
 
@@ -97,10 +100,49 @@ impl Topology {
         check_server(&js.client())?;
         Ok(drifts)
     }
+
+    /// Makes again what is missing, and leaves everything else as it is. Returns what it made.
+    ///
+    /// # Errors
+    /// [`Error::Api`] when the server does not answer or refuses to create.
+    pub async fn restore(&self, js: &Context) -> Result<Vec<String>, Error> {
+        let mut made = Vec::new();
+        for kind in StreamKind::ALL {
+            let wanted = streams::definition(&self.subjects, kind, self.replicas);
+            let object = stream_object(&wanted.name);
+            if find_stream(js, &wanted.name).await.map_err(|reason| api("read", &object, reason))?.is_none() {
+                match js.create_stream(&wanted).await {
+                    Ok(_) => made.push(object),
+                    Err(error) if is_taken(&error.kind()) => {}
+                    Err(error) => return Err(api("create", &object, error.to_string())),
+                }
+            }
+        }
+        let stream = self.subjects.stream(StreamKind::Notify);
+        for channel in Channel::ALL {
+            let wanted = consumers::definition(&self.subjects, channel);
+            let name = consumers::name(channel);
+            let object = consumer_object(&name, &stream);
+            if find_consumer(js, &stream, &name).await.map_err(|reason| api("read", &object, reason))?.is_none() {
+                let created = js.create_consumer_on_stream(wanted, &stream).await;
+                created.map_err(|error| api("create", &object, error.to_string()))?;
+                made.push(object);
+            }
+        }
+        Ok(made)
+    }
+}
+
+fn stream_object(name: &str) -> String {
+    format!("stream {name}")
+}
+
+fn consumer_object(name: &str, stream: &str) -> String {
+    format!("consumer {name} on {stream}")
 }
 
 async fn reconcile_stream(js: &Context, wanted: &Config) -> Result<Vec<Drift>, Error> {
-    let object = format!("stream {}", wanted.name);
+    let object = stream_object(&wanted.name);
     let found = match find_stream(js, &wanted.name).await.map_err(|reason| api("read", &object, reason))? {
         Some(found) => found,
         None => match js.create_stream(wanted).await {
@@ -122,7 +164,7 @@ async fn reconcile_stream(js: &Context, wanted: &Config) -> Result<Vec<Drift>, E
 
 async fn reconcile_consumer(js: &Context, stream: &str, wanted: &pull::Config) -> Result<Vec<Drift>, Error> {
     let name = wanted.durable_name.as_deref().unwrap_or_default();
-    let object = format!("consumer {name} on {stream}");
+    let object = consumer_object(name, stream);
     let Some(found) = find_consumer(js, stream, name).await.map_err(|reason| api("read", &object, reason))? else {
         // Creating one that exists with the same values is no error, so a faster replica does no harm.
         let created = js.create_consumer_on_stream(wanted.clone(), stream).await;

@@ -56,10 +56,13 @@ struct Whereabouts<'a> {
 pub async fn dev(settings: Settings, data_dir: PathBuf) -> anyhow::Result<ExitCode> {
     let options =
         Options { data_dir: data_dir.clone(), durability: Durability::Durable, binaries: Binaries::default() };
-    let mut stack = Stack::start(options).await?;
+    // A `dev.json` that is there means that everything in it answers. One that a killed run left names dead processes.
+    let silence = || {
+        let _ = fs::remove_file(data_dir.join("dev.json"));
+    };
+    let mut stack = Stack::start_once_ours(options, silence).await?;
     let outcome = run(settings, &data_dir, &mut stack).await;
-    // A `dev.json` that is there means that everything in it answers.
-    let _ = fs::remove_file(data_dir.join("dev.json"));
+    silence();
     stack.stop().await?;
     outcome
 }

@@ -43,6 +43,9 @@ const TOPOLOGY_RETRY: Duration = Duration::from_millis(500);
 const RESET_LIFETIME: Duration = Duration::from_mins(15);
 /// How often gauges are measured.
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
+/// How long [`Foundation::close`] may take: loops, the last messages, pools.
+#[cfg(test)]
+pub(super) const CLOSE: Duration = CONNECT.saturating_add(ANSWER).saturating_add(ACQUIRE);
 /// The connections of background work, which HTTP cannot starve: relay, listener, housekeeping, languages.
 const BACKGROUND_CONNECTIONS: u32 = 4;
 
@@ -176,15 +179,13 @@ impl Foundation {
 
     /// Flushes and closes connections, ends the actors' threads.
     pub(super) async fn close(self) {
-        self.topology.end(CONNECT).await;
-        self.gauges.end(CONNECT).await;
+        futures::join!(self.topology.end(CONNECT), self.gauges.end(CONNECT));
         if tokio::time::timeout(ANSWER, self.nats.flush()).await.is_err() {
             tracing::info!("NATS did not take the last messages: the outbox keeps events");
         }
-        for pool in [self.db, self.background_db, self.view_db] {
-            if tokio::time::timeout(ACQUIRE, pool.close()).await.is_err() {
-                tracing::warn!("database connections were still in use");
-            }
+        let pools = async { futures::join!(self.db.close(), self.background_db.close(), self.view_db.close()) };
+        if tokio::time::timeout(ACQUIRE, pools).await.is_err() {
+            tracing::warn!("database connections were still in use");
         }
         for arbiter in [self.requests, self.background] {
             arbiter.stop();
@@ -194,8 +195,8 @@ impl Foundation {
     }
 }
 
-/// Makes streams and consumers as soon as NATS is there, looks after them from then on, and tells what was not as it should be. A server that is too old
-/// ends the process.
+/// Makes streams and consumers as they should be as soon as NATS is there, and from then on makes again what is gone. A
+/// server that is too old ends the process.
 fn keep_topology(
     nats: async_nats::Client,
     jetstream: async_nats::jetstream::Context,
@@ -206,25 +207,30 @@ fn keep_topology(
     let topology = Topology { subjects, replicas: settings.nats.replicas };
     let fatal = crashed.clone();
     Loop::start("topology", crashed, move |stop| async move {
-        let mut pause;
+        let mut as_defined = false;
         loop {
             if let Err(error) = client::check_server(&nats) {
                 tracing::error!(%error, "this NATS server cannot be used");
                 fatal.cancel();
                 return;
             }
-            match topology.reconcile(&jetstream).await {
-                Ok(drifts) => {
-                    for drift in drifts {
-                        tracing::warn!(?drift, "NATS was not set up as expected");
+            let done = if as_defined {
+                topology.restore(&jetstream).await.map(|made| {
+                    for object in made {
+                        tracing::error!(object, "a NATS object was gone and was made again");
                     }
-                    pause = TOPOLOGY_EVERY;
-                }
+                })
+            } else {
+                // It has told what was not as it should be.
+                topology.reconcile(&jetstream).await.map(|_| as_defined = true)
+            };
+            let pause = match done {
+                Ok(()) => TOPOLOGY_EVERY,
                 Err(error) => {
                     tracing::warn!(%error, "NATS cannot be set up yet");
-                    pause = TOPOLOGY_RETRY;
+                    TOPOLOGY_RETRY
                 }
-            }
+            };
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}

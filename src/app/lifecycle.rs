@@ -6,16 +6,15 @@ use std::time::Duration;
 use anyhow::Context;
 use chrono::{DateTime, Utc};
 use civiclens_actors::store::{self, Db};
-use futures::future::join_all;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::foundation::Foundation;
-use super::{App, DRAIN, Overrides, worker as workers};
+use super::{App, Overrides, RunningWorkers, worker as workers};
 use crate::cli::Channel;
 use crate::config::Settings;
 
-/// The most that an orderly stop may take: requests, then every part in turn.
+/// The most that an orderly stop may take: the wait for load balancers, requests, then every part in turn. An orchestrator
+/// is asked for 60 s.
 const STOP: Duration = Duration::from_secs(55);
 
 /// Runs the service until a signal.
@@ -29,22 +28,17 @@ pub async fn serve(settings: Settings, workers: bool) -> anyhow::Result<ExitCode
     orderly(app.stop(), reason).await
 }
 
-/// Runs the notification workers of `channels`, of all when none is named, until a signal.
+/// Runs the notification workers of `channels`, of all when none is named, until a signal. Answers operators where
+/// `server.operator_listen` says so.
 ///
 /// # Errors
 /// When they cannot start.
 pub async fn worker(settings: Settings, channels: Vec<Channel>) -> anyhow::Result<ExitCode> {
-    let foundation = Foundation::prepare(settings, None).await?;
     let channels = workers::named_or_all(&channels);
-    let running = workers::start(&foundation, &channels)?;
-    tracing::info!(?channels, "ready for jobs");
-    let reason = wait_for_end(&foundation.crashed.clone()).await?;
-    let stop = async {
-        join_all(running.iter().map(|worker| worker.drain(3 * DRAIN))).await;
-        foundation.close().await;
-        Ok(())
-    };
-    orderly(stop, reason).await
+    let running = RunningWorkers::start(settings, &channels, None).await?;
+    tracing::info!(?channels, operators = running.operator_url(), "ready for jobs");
+    let reason = wait_for_end(&running.crashed()).await?;
+    orderly(running.stop(), reason).await
 }
 
 /// Applies every missing migration.
@@ -120,4 +114,32 @@ pub(super) async fn orderly(stop: impl Future<Output = anyhow::Result<()>>, end:
     }
     tracing::info!("stopped");
     Ok(if end == End::Asked { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::app::foundation::CLOSE;
+    use crate::app::{DRAIN, DRAIN_WORKERS, DRAINED_IN_TURN};
+    use crate::config::{MAX_DELAY_AND_REQUEST, MAX_STOP_DELAY, Server};
+    use crate::http::STOP_GRACE;
+
+    fn longest_stop(delay: Duration, request: Duration) -> Duration {
+        let in_turn = DRAIN * u32::try_from(DRAINED_IN_TURN).unwrap();
+        delay + (request + STOP_GRACE).max(DRAIN_WORKERS) + in_turn + CLOSE
+    }
+
+    #[test]
+    fn what_a_stop_waits_for_fits_into_its_limit() {
+        let server = Server::default();
+        assert!(longest_stop(server.stop_delay, server.request_timeout) <= STOP);
+        for delay in 0..=MAX_STOP_DELAY.as_secs() {
+            let delay = Duration::from_secs(delay);
+            assert!(longest_stop(delay, MAX_DELAY_AND_REQUEST.saturating_sub(delay)) <= STOP, "{delay:?}");
+            assert!(longest_stop(delay, Duration::ZERO) <= STOP, "{delay:?}");
+        }
+        // A worker waits for its jobs, then for whoever reads its metrics.
+        assert!(DRAIN_WORKERS + MAX_DELAY_AND_REQUEST + STOP_GRACE + CLOSE <= STOP);
+        assert!(STOP < Duration::from_mins(1));
+    }
 }

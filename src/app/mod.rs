@@ -3,42 +3,45 @@
 //! [`App`] is the whole service; `serve`, `dev` and the tests start the same one.
 
 mod admin;
+mod delivery;
 mod dev;
 mod foundation;
 mod keys;
 mod lifecycle;
+mod listeners;
 mod readiness;
 mod secrets;
 mod sign_in;
 mod worker;
 
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use actix_web::dev::ServerHandle;
-use anyhow::Context;
 use civiclens_actors::domain::clock::Clock;
-use civiclens_actors::domain::entropy;
 use civiclens_actors::outbox::Relay;
 use civiclens_actors::{accounts, audit, notifications, otp, outbox, passwords, sessions};
-use futures::future::join_all;
+use futures::FutureExt;
+use futures::future::{LocalBoxFuture, join_all};
 use tokio_util::sync::CancellationToken;
 
 pub use self::admin::admin_create;
+pub use self::delivery::RunningWorkers;
 pub use self::dev::dev;
 pub use self::keys::{keys_list, keys_retire, keys_rotate};
 pub use self::lifecycle::{migrate, replay_events, serve, worker};
 pub use self::secrets::secrets_reseal;
 
 use self::foundation::Foundation;
+use self::listeners::Listeners;
 use crate::config::Settings;
-use crate::http::{self, ApiState, Surface};
-use crate::telemetry::start_metrics;
+use crate::http::{self, ApiState};
 
-/// How long each part may take to finish what it holds. Requests and workers (17 s), four steps in turn (20 s) and the
-/// closing of connections (14 s) stay below [`lifecycle`]'s limit, and that below the 60 s of an orchestrator.
+/// How long each part may take to finish what it holds. A test in [`lifecycle`] adds up what a stop may take.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How many parts finish one after the other.
+const DRAINED_IN_TURN: usize = 4;
+/// How long workers may take. They finish side by side with the requests under way.
+const DRAIN_WORKERS: Duration = Duration::from_secs(15);
 
 /// What a caller may replace.
 #[derive(Clone, Debug)]
@@ -57,8 +60,7 @@ pub struct App;
 pub struct RunningApp {
     foundation: Foundation,
     components: Components,
-    servers: Vec<ServerHandle>,
-    url: String,
+    listeners: Listeners,
 }
 
 struct Components {
@@ -82,8 +84,8 @@ impl App {
         let foundation = Foundation::prepare(settings, overrides.clock).await?;
         let components = Components::start(&foundation, overrides.workers)?;
         futures::join!(components.passwords.warm_up(), wait_for_sessions(&components.sessions));
-        let (servers, url) = start_http(&foundation, &components)?;
-        Ok(RunningApp { foundation, components, servers, url })
+        let listeners = start_http(&foundation, &components)?;
+        Ok(RunningApp { foundation, components, listeners })
     }
 }
 
@@ -108,10 +110,15 @@ impl Components {
 
     /// Finishes in the order in which parts depend on each other.
     async fn drain(&self) {
-        futures::join!(self.otp.drain(DRAIN), self.passwords.drain(DRAIN));
-        self.sessions.drain(DRAIN).await;
-        self.audit.drain(DRAIN).await;
-        self.outbox.drain(DRAIN).await;
+        let parts: [LocalBoxFuture<'_, ()>; DRAINED_IN_TURN] = [
+            futures::future::join(self.otp.drain(DRAIN), self.passwords.drain(DRAIN)).map(|_| ()).boxed_local(),
+            self.sessions.drain(DRAIN).boxed_local(),
+            self.audit.drain(DRAIN).boxed_local(),
+            self.outbox.drain(DRAIN).boxed_local(),
+        ];
+        for part in parts {
+            part.await;
+        }
     }
 }
 
@@ -128,9 +135,7 @@ async fn wait_for_sessions(sessions: &sessions::Handle) {
     }
 }
 
-fn start_http(foundation: &Foundation, components: &Components) -> anyhow::Result<(Vec<ServerHandle>, String)> {
-    let settings = Arc::clone(&foundation.settings);
-    let (clock, entropy) = (Arc::clone(&foundation.clock), Arc::clone(&foundation.entropy));
+fn start_http(foundation: &Foundation, components: &Components) -> anyhow::Result<Listeners> {
     let state = ApiState {
         otp: components.otp.clone(),
         sign_in: components.sign_in.doors.clone(),
@@ -141,37 +146,23 @@ fn start_http(foundation: &Foundation, components: &Components) -> anyhow::Resul
         sessions: components.sessions.clone(),
         accounts: components.accounts.clone(),
         audit: components.audit.clone(),
-        browser: http::Browser::new(&settings, Arc::clone(&entropy)),
-        readiness: Arc::new(readiness::Dependencies::new(foundation, components)),
+        browser: http::Browser::new(&foundation.settings, Arc::clone(&foundation.entropy)),
         inbox: foundation.inbox().map(|inbox| Arc::new(readiness::DevInbox(inbox)) as Arc<dyn http::InboxView>),
-        metrics: start_metrics()?,
-        settings: Arc::clone(&settings),
-        request_ids: Arc::new(move || {
-            entropy::uuid_v7(clock.now(), &*entropy).map(|id| id.to_string()).unwrap_or_default()
-        }),
+        settings: Arc::clone(&foundation.settings),
     };
-    let advice = "choose another address in [server], or with --listen";
-    let listen = |address| TcpListener::bind(address).with_context(|| format!("cannot listen on {address} ({advice})"));
-    let listener = listen(settings.server.listen)?;
-    let url = format!("http://{}", listener.local_addr()?);
-    let mut surfaces = vec![(listener, Surface::All)];
-    if let Some(address) = settings.server.operator_listen {
-        surfaces[0].1 = Surface::Public;
-        surfaces.push((listen(address)?, Surface::Operators));
-    }
-    let mut handles = Vec::new();
-    for (listener, surface) in surfaces {
-        let server = http::run(state.clone(), listener, surface)?;
-        handles.push(server.handle());
-        actix::spawn(server);
-    }
-    Ok((handles, url))
+    let ready = readiness::Dependencies::new(foundation, components);
+    Listeners::of_node(foundation, Arc::new(ready), state)
 }
 
 impl RunningApp {
     /// Where the API is.
     pub fn url(&self) -> String {
-        self.url.clone()
+        self.listeners.api.clone().unwrap_or_default()
+    }
+
+    /// Where operators look, if it is not beside the API.
+    pub fn operator_url(&self) -> Option<String> {
+        self.listeners.operators.clone()
     }
 
     /// Cancelled when a part died: the process should end with a failure.
@@ -189,15 +180,20 @@ impl RunningApp {
         self.components.sessions.keys()
     }
 
-    /// Says that it is not ready, stops accepting, finishes what was accepted, publishes what was committed, closes every connection.
+    /// Says that it is not ready, goes on for `server.stop_delay`, stops accepting, finishes what was accepted, publishes
+    /// what was committed, closes every connection.
     ///
     /// # Errors
     /// None today; callers must not assume so.
     pub async fn stop(self) -> anyhow::Result<()> {
-        // Readiness goes first, then everything that takes work in, side by side.
         self.foundation.stopping.cancel();
-        let servers = join_all(self.servers.iter().map(|server| server.stop(true)));
-        let workers = join_all(self.components.workers.iter().map(|worker| worker.drain(3 * DRAIN)));
+        // Load balancers look at readiness now and then, and send requests until they have. Where a part died there is
+        // nothing to wait for.
+        let noticed = tokio::time::sleep(self.foundation.settings.server.stop_delay);
+        self.foundation.crashed.run_until_cancelled(noticed).await;
+        // Then everything that takes work in, side by side.
+        let servers = self.listeners.stop();
+        let workers = join_all(self.components.workers.iter().map(|worker| worker.drain(DRAIN_WORKERS)));
         futures::join!(servers, workers);
         self.components.drain().await;
         self.foundation.close().await;

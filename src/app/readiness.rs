@@ -16,24 +16,20 @@ use crate::http::{BoxFuture, Check, InboxView, Readiness};
 /// How long a dependency may take to answer.
 const PATIENCE: Duration = Duration::from_secs(1);
 
-/// The dependencies of a node.
-pub(super) struct Dependencies {
+/// What every process depends on.
+pub(super) struct Servers {
     db: Db,
     memory: ShortMemory,
     nats: async_nats::Client,
-    passwords: passwords::Handle,
-    sessions: sessions::Handle,
     stopping: CancellationToken,
 }
 
-impl Dependencies {
-    pub(super) fn new(foundation: &Foundation, components: &Components) -> Self {
+impl Servers {
+    pub(super) fn new(foundation: &Foundation) -> Self {
         Self {
             db: foundation.db.clone(),
             memory: foundation.memory.clone(),
             nats: foundation.nats.clone(),
-            passwords: components.passwords.clone(),
-            sessions: components.sessions.clone(),
             stopping: foundation.stopping.clone(),
         }
     }
@@ -41,18 +37,48 @@ impl Dependencies {
     async fn look(&self) -> Vec<Check> {
         let postgres = tokio::time::timeout(PATIENCE, self.db.check());
         let redis = tokio::time::timeout(PATIENCE, self.memory.check());
-        let (postgres, redis, passwords) = futures::join!(postgres, redis, self.passwords.probe());
+        let (postgres, redis) = futures::join!(postgres, redis);
         let late = |_| "no answer in time".to_owned();
-        let holds = |holds: bool, otherwise: &str| if holds { Ok(()) } else { Err(otherwise.to_owned()) };
         vec![
             ("postgres", postgres.map_err(late).and_then(|answer| answer.map_err(|error| error.to_string()))),
             ("redis", redis.map_err(late).and_then(|answer| answer.map_err(|error| error.to_string()))),
             ("nats", holds(self.nats.connection_state() == State::Connected, "not connected")),
-            ("passwords", passwords.map_err(|error| error.to_string())),
             ("process", holds(!self.stopping.is_cancelled(), "stopping")),
+        ]
+    }
+}
+
+impl Readiness for Servers {
+    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
+        Box::pin(self.look())
+    }
+}
+
+fn holds(holds: bool, otherwise: &str) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(otherwise.to_owned()) }
+}
+
+/// What a node that answers the API depends on.
+pub(super) struct Dependencies {
+    servers: Servers,
+    passwords: passwords::Handle,
+    sessions: sessions::Handle,
+}
+
+impl Dependencies {
+    pub(super) fn new(foundation: &Foundation, components: &Components) -> Self {
+        let Components { passwords, sessions, .. } = components;
+        Self { servers: Servers::new(foundation), passwords: passwords.clone(), sessions: sessions.clone() }
+    }
+
+    async fn look(&self) -> Vec<Check> {
+        let (mut checks, passwords) = futures::join!(self.servers.look(), self.passwords.probe());
+        checks.extend([
+            ("passwords", passwords.map_err(|error| error.to_string())),
             ("revocations", holds(self.sessions.is_ready(), "not loaded yet")),
             ("signing_keys", holds(self.sessions.has_keys(), "not loaded yet")),
-        ]
+        ]);
+        checks
     }
 }
 

@@ -120,7 +120,7 @@ fn sms_provider(foundation: &Foundation) -> anyhow::Result<Arc<dyn sms::Provider
         auth_token: sms.api_secret.clone(),
         from: sms.from.clone().unwrap_or_default(),
     };
-    Ok(Arc::new(Twilio::new(config)?))
+    Ok(Arc::new(Twilio::new(config, Arc::clone(&foundation.clock))?))
 }
 
 fn email_provider(foundation: &Foundation) -> anyhow::Result<Arc<dyn email::Provider>> {

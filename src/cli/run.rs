@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io::Write;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use super::admin::NewAdmin;
 use super::{AdminCommand, Cli, Command, ConfigCommand, EventsCommand, KeysCommand, SecretsCommand, config};
@@ -59,10 +60,15 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let loaded = load_from_process(file.clone())?;
             let given = |key: &str| loaded.origins.contains_key(key);
             let (second_factor, secure) = (given("two_factor.enforced_roles"), given("cookie.secure"));
+            let stop_delay = given("server.stop_delay");
             let mut settings = loaded.parsed()?;
             settings.environment = Environment::Development;
             if !second_factor {
                 settings.two_factor.enforced_roles.clear();
+            }
+            // Nobody's load balancer looks here.
+            if !stop_delay {
+                settings.server.stop_delay = Duration::ZERO;
             }
             // The API listens without TLS here.
             settings.cookie.secure &= secure;

@@ -44,6 +44,8 @@ pub use self::redis::Redis;
 pub use self::report::in_force;
 pub use self::secrets::Secrets;
 pub use self::server::Server;
+#[cfg(test)]
+pub(crate) use self::server::{MAX_DELAY_AND_REQUEST, MAX_STOP_DELAY};
 pub use self::session::Session;
 pub use self::sms::Sms;
 pub use self::token::{Algorithm, Token};

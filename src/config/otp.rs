@@ -67,6 +67,23 @@ impl Otp {
         checks.require("otp.max_guesses", (1..=10).contains(&self.max_guesses), "must be between 1 and 10");
         checks.require("otp.resend_after", self.resend_after < self.lifetime, "must be shorter than otp.lifetime");
         checks.require("otp.allowed_countries", !self.allowed_countries.is_empty(), "must name a country");
+        let is_host = |text: &str| {
+            let parsed = url::Host::parse(text);
+            matches!(parsed, Ok(url::Host::Domain(host)) if host == text) && !text.ends_with('.')
+        };
+        checks.require(
+            "otp.webotp_domain",
+            self.webotp_domain.as_deref().is_none_or(is_host),
+            "must be a host name and nothing else, such as \"app.civiclens.example\"",
+        );
+        let is_hash = |text: &str| {
+            text.len() == 11 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+/".contains(&byte))
+        };
+        checks.require(
+            "otp.android_app_hash",
+            self.android_app_hash.as_deref().is_none_or(is_hash),
+            "must be the 11 characters that the app's signature gives, such as \"FA+9qCX9VSu\"",
+        );
         for country in &self.allowed_countries {
             let alpha2 = country.len() == 2 && country.bytes().all(|byte| byte.is_ascii_uppercase());
             checks.require("otp.allowed_countries", alpha2, "each must be two capital letters, such as \"IN\"");

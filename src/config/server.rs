@@ -8,13 +8,20 @@ use serde::{Deserialize, Serialize};
 
 use super::Checks;
 
+/// The longest `stop_delay`.
+pub(crate) const MAX_STOP_DELAY: Duration = Duration::from_secs(10);
+/// The most that `stop_delay` and `request_timeout` may be together. A test adds it up with everything else that a stop
+/// waits for.
+pub(crate) const MAX_DELAY_AND_REQUEST: Duration = Duration::from_secs(25);
+
 /// How HTTP is answered.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Server {
     /// Where the API listens.
     pub listen: SocketAddr,
-    /// Where `/metrics` and `/docs` listen; beside the API when none is given.
+    /// Where operators find `/metrics` and `/docs`, and those of a worker its `/metrics`. When none is given: beside the API
+    /// in a development environment, nowhere in production.
     pub operator_listen: Option<SocketAddr>,
     /// Where people reach the service, such as `https://id.civiclens.example`: links in messages start with it.
     pub public_url: Option<url::Url>,
@@ -23,6 +30,10 @@ pub struct Server {
     /// After this long a request is answered 408.
     #[serde(with = "super::human")]
     pub request_timeout: Duration,
+    /// For how long a stop goes on accepting requests while `/readyz` says that it is not ready, so that load balancers
+    /// notice first. `dev` does not wait unless told to.
+    #[serde(with = "super::human")]
+    pub stop_delay: Duration,
     /// The longest accepted request body.
     pub body_limit_bytes: usize,
     /// Networks whose `X-Forwarded-For` is believed.
@@ -41,6 +52,7 @@ impl Default for Server {
             public_url: None,
             workers: None,
             request_timeout: Duration::from_secs(15),
+            stop_delay: Duration::from_secs(5),
             body_limit_bytes: 65_536,
             trusted_proxies: Vec::new(),
             cors_origins: Vec::new(),
@@ -53,6 +65,12 @@ impl Server {
     pub(super) fn check(&self, checks: &mut Checks, production: bool) {
         checks.require("server.workers", self.workers != Some(0), "must be at least 1");
         checks.require("server.request_timeout", !self.request_timeout.is_zero(), "must be longer than nothing");
+        checks.require("server.stop_delay", self.stop_delay <= MAX_STOP_DELAY, "must be at most 10s");
+        checks.require(
+            "server.request_timeout",
+            self.stop_delay.saturating_add(self.request_timeout) <= MAX_DELAY_AND_REQUEST,
+            "must be, together with server.stop_delay, at most 25s: a stop waits for both and has a limit",
+        );
         checks.require(
             "server.body_limit_bytes",
             (1_024..=16 * 1_024 * 1_024).contains(&self.body_limit_bytes),

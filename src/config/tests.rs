@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::time::Duration;
 
 use super::*;
 
@@ -182,4 +183,49 @@ fn production_speaks_https_only() {
     assert_eq!(faults(true, "https://id.example.org", &["https://a.example", "http://b.example"]), [origin]);
     assert_eq!(faults(true, "ftp://id.example.org", &["http://app.example.org/path"]), [url, origin]);
     assert!(faults(false, "http://localhost:8080", &["http://localhost:3000"]).is_empty());
+}
+
+#[test]
+fn what_a_stop_waits_for_is_bounded() {
+    let objections = |delay, request| {
+        let mut settings = Settings::default();
+        settings.server.stop_delay = Duration::from_secs(delay);
+        settings.server.request_timeout = Duration::from_secs(request);
+        settings.validate(true).0.iter().filter(|problem| problem.key.starts_with("server.")).count()
+    };
+    for fine in [(0, 25), (5, 20), (10, 15)] {
+        assert_eq!(objections(fine.0, fine.1), 0, "{fine:?}");
+    }
+    for wrong in [(0, 26), (5, 21), (11, 1), (0, 0)] {
+        assert_eq!(objections(wrong.0, wrong.1), 1, "{wrong:?}");
+    }
+}
+
+#[test]
+fn the_last_lines_of_an_sms_are_what_programs_understand() {
+    let objects = |domain: &str, hash: &str| {
+        let mut settings = Settings::default();
+        settings.otp.webotp_domain = Some(domain.to_owned());
+        settings.otp.android_app_hash = Some(hash.to_owned());
+        let problems = settings.validate(true).0;
+        let about = |key: &str| problems.iter().any(|problem| problem.key == key);
+        (about("otp.webotp_domain"), about("otp.android_app_hash"))
+    };
+    assert_eq!(objects("app.civiclens.example", "FA+9qCX9VSu"), (false, false));
+    for domain in [
+        "",
+        "https://app.example",
+        "app.example/",
+        "app.example:443",
+        "@app.example",
+        "a b",
+        "App.example",
+        "10.0.0.1",
+        "a.example.",
+    ] {
+        assert!(objects(domain, "FA+9qCX9VSu").0, "{domain}");
+    }
+    for hash in ["", "FA+9qCX9VS", "FA+9qCX9VSuX", "FA+9qCX9VS=", "FA-9qCX9VSu"] {
+        assert!(objects("a.example", hash).1, "{hash}");
+    }
 }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
+use civiclens_actors::domain::entropy::{self, SystemEntropy};
+
 use super::Error;
 
 /// Writes a file that only its owner can read, whole or not at all.
@@ -35,8 +37,6 @@ pub(super) fn make_folder(path: &Path, mode: u32) -> Result<(), Error> {
 
 /// `N` random bytes.
 pub(super) fn random<const N: usize>() -> Result<[u8; N], Error> {
-    let mut bytes = [0; N];
-    let filled = aws_lc_rs::rand::fill(&mut bytes);
-    filled.map_err(|_| Error::System { what: "drawing random bytes", reason: io::ErrorKind::Other.into() })?;
-    Ok(bytes)
+    let drawn = entropy::bytes(&SystemEntropy::default());
+    drawn.map_err(|_| Error::System { what: "drawing random bytes", reason: io::ErrorKind::Other.into() })
 }

@@ -74,7 +74,17 @@ impl Stack {
     /// When a program is missing or too old, when the folder is in use, not ours or of another version, or when a server
     /// does not come up. No server is left running then.
     pub async fn start(options: Options) -> Result<Self, Error> {
+        Self::start_once_ours(options, || {}).await
+    }
+
+    /// Like [`start`](Self::start), but calls `ours` as soon as the folder is known to be in nobody else's use, before
+    /// anything is started. That is the moment to remove what an earlier run said about its servers.
+    ///
+    /// # Errors
+    /// The same.
+    pub async fn start_once_ours(options: Options, ours: impl FnOnce()) -> Result<Self, Error> {
         let dir = DataDir::open(&options.data_dir)?;
+        ours();
         leftovers::clean(&dir).await?;
         let home = Home::settle(&dir)?;
         let passwords = Passwords::load(&dir.passwords(), home.made_by.is_some())?;

@@ -245,8 +245,10 @@ async fn servers_do_not_outlive_a_process_that_is_killed() {
     let options = options(&folder, Durability::Ephemeral);
     let (mut victim, servers) = start_victim(&options.data_dir);
     assert!(servers.iter().copied().all(is_alive));
-    let refused = Stack::start(options.clone()).await.unwrap_err().to_string();
+    let mut ours = false;
+    let refused = Stack::start_once_ours(options.clone(), || ours = true).await.unwrap_err().to_string();
     assert!(refused.contains(&format!("process {}", victim.id())), "{refused}");
+    assert!(!ours, "what the other run says about its servers still holds");
     victim.kill().unwrap();
     victim.wait().unwrap();
     wait_until("the kernel tells the servers", || !servers.iter().copied().any(is_alive));
@@ -258,7 +260,12 @@ async fn servers_do_not_outlive_a_process_that_is_killed() {
     let run = options.data_dir.join("run");
     fs::write(run.join("redis.pid"), &notes[0]).unwrap();
     fs::write(run.join("nats.pid"), notes[1].replacen(' ', " 1", 1)).unwrap();
-    let stack = Stack::start(options).await.unwrap();
+    let stack = Stack::start_once_ours(options, || {
+        ours = true;
+        assert!(is_alive(sleepers[0].id()), "before anything else");
+    });
+    let stack = stack.await.unwrap();
+    assert!(ours);
     assert!(sleepers[0].try_wait().unwrap().is_some());
     assert!(sleepers[1].try_wait().unwrap().is_none());
     sleepers[1].kill().unwrap();

@@ -1,8 +1,9 @@
-//! What every request goes through, in one layer: an id, the client's address, a span, a time limit, a net for panics,
-//! counters, security headers, and one form for every error.
+//! What every request goes through, in two layers, with the rules about other origins between them: [`observe`] is the
+//! outer one, and sees every answer; [`settle`] is the inner one, so that those rules apply to every error too.
 
 use std::panic::AssertUnwindSafe;
-use std::time::Instant;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -17,64 +18,82 @@ use futures::FutureExt;
 use tracing::Instrument;
 
 use super::request_context::{REQUEST_ID, RequestContext};
-use super::{ApiError, ApiState, operators, problem, security_headers};
+use super::{ApiError, NodeState, operators, problem, security_headers};
 
-/// Runs a request through all of it.
+/// Gives a request its id, its client's address and its span; gives the answer its id and the security headers, and
+/// counts it.
 pub(super) async fn observe<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
-    let Some(state) = request.app_data::<Data<ApiState>>().cloned() else {
-        return Err(ApiError::new(Code::Internal).into());
-    };
-    let context = RequestContext::of(&request, &state);
+    let node = node(&request)?;
+    let context = RequestContext::of(&request, &node);
     request.extensions_mut().insert(context.clone());
     trim_trailing_slash(&mut request);
     let method = request.method().clone();
     let path = request.uri().clone();
+    // Asked now, because a request that panics or takes too long is gone afterwards.
+    let route = request.match_pattern();
     let span = tracing::info_span!("http", request_id = %context.id, method = %method, path = path.path());
 
-    let outcome = answer(request, next, &state).instrument(span.clone()).await;
+    let outcome = next.call(request).instrument(span.clone()).await;
     let _entered = span.enter();
-    let finish = |response: &mut HttpResponse<BoxBody>, route: Option<&str>| {
+    let finish = |response: &mut HttpResponse<BoxBody>| {
         let headers = response.headers_mut();
-        security_headers::put(headers, path.path(), state.settings.server.hsts);
+        security_headers::put(headers, path.path(), node.settings.server.hsts, node.api_elsewhere.as_ref());
         if let Ok(id) = HeaderValue::from_str(&context.id) {
             headers.insert(REQUEST_ID, id);
         }
-        operators::count(&method, route, response.status(), started.elapsed());
+        operators::count(&method, route.as_deref(), response.status(), started.elapsed());
     };
     match outcome {
-        Ok(mut response) => {
-            if let Some(error) = error_in_foreign_form(&response) {
-                response = response.into_response(problem::response(&error, Some(&context.id)));
-            }
-            let route = response.request().match_pattern();
-            finish(response.response_mut(), route.as_deref());
+        Ok(response) => {
+            // What the rules about other origins refuse never came as far as the inner layer.
+            let mut response = in_our_form(response.map_into_boxed_body(), Some(&context.id));
+            finish(response.response_mut());
             Ok(response)
         }
-        // The request is gone with the future that failed, so there is only a response to send.
         Err(error) => {
-            let mut response = problem::response(&error, Some(&context.id));
-            finish(&mut response, None);
+            let mut response = error.error_response();
+            finish(&mut response);
             Err(InternalError::from_response(error, response).into())
         }
     }
 }
 
-/// Lets the rest of the stack answer, within the time limit and whatever it does.
+/// Lets the endpoint answer, within the time limit and whatever it does, and gives every error the one form.
+pub(super) async fn settle<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let limit = node(&request)?.settings.server.request_timeout;
+    let id = request.extensions().get::<RequestContext>().map(|context| Rc::clone(&context.id));
+    match answer(request, next, limit).await {
+        Ok(response) => Ok(in_our_form(response, id.as_deref())),
+        // The request is gone with the future that failed, so there is only a response to send.
+        Err(error) => {
+            let response = problem::response(&error, id.as_deref());
+            Err(InternalError::from_response(error, response).into())
+        }
+    }
+}
+
+fn node(request: &ServiceRequest) -> Result<Data<NodeState>, ApiError> {
+    request.app_data::<Data<NodeState>>().cloned().ok_or_else(|| ApiError::new(Code::Internal))
+}
+
 async fn answer<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
-    state: &ApiState,
+    limit: Duration,
 ) -> Result<ServiceResponse<BoxBody>, ApiError> {
     if request.method() == Method::TRACE {
         let allow = Some("GET, HEAD, POST, PUT, PATCH, DELETE");
         return Err(ApiError { allow, ..ApiError::new(Code::MethodNotAllowed) });
     }
     let work = AssertUnwindSafe(next.call(request)).catch_unwind();
-    match tokio::time::timeout(state.settings.server.request_timeout, work).await {
+    match tokio::time::timeout(limit, work).await {
         Ok(Ok(Ok(response))) => Ok(response.map_into_boxed_body()),
         Ok(Ok(Err(error))) => Err(known_or_internal(&error)),
         Ok(Err(_panic)) => {
@@ -88,6 +107,13 @@ async fn answer<B: MessageBody + 'static>(
 fn known_or_internal(error: &Error) -> ApiError {
     let known = || error.as_error::<ApiError>().cloned();
     known().unwrap_or_else(|| problem::from_status(error.as_response_error().status_code()))
+}
+
+fn in_our_form(response: ServiceResponse<BoxBody>, id: Option<&str>) -> ServiceResponse<BoxBody> {
+    match error_in_foreign_form(&response) {
+        Some(error) => response.into_response(problem::response(&error, id)),
+        None => response,
+    }
 }
 
 /// The error to tell of in our own form: an [`ApiError`], which lacks the request's id so far, or one that something

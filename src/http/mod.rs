@@ -31,5 +31,7 @@ pub use self::error::ApiError;
 pub use self::json::{OptionalJson, ValidJson};
 pub use self::openapi::openapi;
 pub use self::routes::Surface;
+#[cfg(test)]
+pub(crate) use self::server::STOP_GRACE;
 pub use self::server::run;
-pub use self::state::{ApiState, BoxFuture, Check, InboxView, Readiness};
+pub use self::state::{ApiState, BoxFuture, Check, InboxView, NodeState, Readiness};

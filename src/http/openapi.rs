@@ -1,10 +1,12 @@
 //! The `OpenAPI` document, made from the endpoints themselves.
 
 use actix_web::HttpResponse;
+use actix_web::web::Data;
+use utoipa::openapi::Server;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{operators, v1, well_known};
+use super::{NodeState, operators, v1, well_known};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -77,4 +79,11 @@ pub fn openapi() -> String {
 
 pub(super) async fn handle() -> HttpResponse {
     HttpResponse::Ok().content_type("application/json").body(openapi())
+}
+
+/// The document for the page of operators, which must be told where the API is: their listener has none.
+pub(super) async fn for_operators(node: Data<NodeState>) -> HttpResponse {
+    let mut document = Document::openapi();
+    document.servers = node.api_elsewhere.as_ref().map(|url| vec![Server::new(url.as_str().trim_end_matches('/'))]);
+    HttpResponse::Ok().json(document)
 }

@@ -6,8 +6,7 @@ use std::rc::Rc;
 use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderMap, HeaderName};
 
-use super::ApiState;
-use super::client_address;
+use super::{NodeState, client_address};
 
 /// The header that carries the id of a request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -24,10 +23,10 @@ pub(super) struct RequestContext {
 
 impl RequestContext {
     /// Looks at a request that just came in.
-    pub(super) fn of(request: &ServiceRequest, state: &ApiState) -> Self {
-        let id = given_id(request.headers()).map_or_else(|| (state.request_ids)().into(), Rc::from);
+    pub(super) fn of(request: &ServiceRequest, node: &NodeState) -> Self {
+        let id = given_id(request.headers()).map_or_else(|| (node.request_ids)().into(), Rc::from);
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-        let trusted = &state.settings.server.trusted_proxies;
+        let trusted = &node.settings.server.trusted_proxies;
         let ip = if trusted.is_empty() {
             peer.to_canonical()
         } else {

@@ -11,21 +11,27 @@ use super::{ApiError, dev_inbox, openapi, operators, v1, well_known};
 /// Which part of the paths a listener answers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Surface {
-    /// Everything, where operators have no listener of their own.
+    /// Everything, in a development environment where operators have no listener of their own.
     All,
     /// What the public needs.
     Public,
     /// What operators need.
     Operators,
+    /// What operators need of a process that answers no API.
+    Worker,
 }
 
 impl Surface {
     fn api(self) -> bool {
-        self != Self::Operators
+        matches!(self, Self::All | Self::Public)
     }
 
-    fn operators(self) -> bool {
+    fn metrics(self) -> bool {
         self != Self::Public
+    }
+
+    fn docs(self) -> bool {
+        matches!(self, Self::All | Self::Operators)
     }
 }
 
@@ -52,15 +58,18 @@ pub(super) fn add(config: &mut ServiceConfig, surface: Surface, with_inbox: bool
         .service(reading("/healthz", get().to(operators::healthz::handle)))
         .service(reading("/readyz", get().to(operators::readyz::handle)))
         .service(reading("/version", get().to(operators::version::handle)));
-    if surface.operators() {
+    if surface.metrics() {
         config.service(reading("/metrics", get().to(operators::metrics::handle)).wrap(Compress::default()));
-        if surface != Surface::All {
+    }
+    if surface.docs() {
+        if !surface.api() {
             // The page reads the document from where it is itself served.
-            config.service(reading("/api/v1/openapi.json", get().to(openapi::handle)));
+            config.service(reading("/api/v1/openapi.json", get().to(openapi::for_operators)).wrap(Compress::default()));
         }
+        let page = SwaggerUi::new("/{_:.*}").config(Config::from("/api/v1/openapi.json"));
         config
             .service(reading("/docs", get().to(docs_home)))
-            .service(SwaggerUi::new("/docs/{_:.*}").config(Config::from("/api/v1/openapi.json")));
+            .service(web::scope("/docs").wrap(Compress::default()).service(page).default_service(web::to(not_found)));
     }
     config.default_service(web::to(not_found));
 }

@@ -4,40 +4,42 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 use actix_cors::Cors;
-use actix_web::dev::Server;
+use actix_web::body::BoxBody;
+use actix_web::dev::{Server, ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
 use actix_web::http::header::{ACCEPT_LANGUAGE, AUTHORIZATION, CONTENT_TYPE};
 use actix_web::middleware::{Condition, from_fn};
-use actix_web::web::Data;
-use actix_web::{App, HttpServer};
+use actix_web::web::{Data, ServiceConfig};
+use actix_web::{App, Error, HttpServer};
 
 use super::browser::{CSRF_HEADER, PORTAL_HEADER};
-use super::middleware::observe;
-use super::{ApiState, Surface, routes};
+use super::middleware::{observe, settle};
+use super::{ApiState, NodeState, Surface, routes};
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long an idle connection is kept; longer than the usual 60 s of a proxy, which then is the one to close it.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long requests under way may finish after a stop. A little more than the longest request is allowed to take.
-const STOP_GRACE: Duration = Duration::from_secs(2);
+pub(crate) const STOP_GRACE: Duration = Duration::from_secs(2);
 
-/// Starts answering on `listener`. Signals are left to the caller, who stops the server by its handle.
+/// Starts answering on `listener`; without `api` what needs no component. Signals are left to the caller, who stops the
+/// server by its handle.
 ///
 /// # Errors
 /// When the listener cannot be used.
-pub fn run(state: ApiState, listener: TcpListener, surface: Surface) -> std::io::Result<Server> {
-    let settings = state.settings.clone();
-    let state = Data::new(state);
+pub fn run(node: NodeState, api: Option<ApiState>, listener: TcpListener, surface: Surface) -> std::io::Result<Server> {
+    let settings = node.settings.clone();
+    let (node, api) = (Data::new(node), api.map(Data::new));
     let http = &settings.server;
     let grace = (http.request_timeout + STOP_GRACE).as_secs();
-    let origins = http.cors_origins.clone();
     let mut server = HttpServer::new(move || {
-        App::new()
-            .app_data(state.clone())
-            .configure(|config| routes::add(config, surface, state.inbox.is_some()))
-            .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
-            .wrap(from_fn(observe))
+        layered(node.clone(), &|config| {
+            if let Some(api) = &api {
+                config.app_data(api.clone());
+            }
+            routes::add(config, surface, api.as_ref().is_some_and(|api| api.inbox.is_some()));
+        })
     })
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
@@ -47,6 +49,23 @@ pub fn run(state: ApiState, listener: TcpListener, surface: Surface) -> std::io:
         server = server.workers(workers);
     }
     Ok(server.listen(listener)?.run())
+}
+
+/// The routes that `configure` adds, with what every request goes through around them.
+pub(super) fn layered(
+    node: Data<NodeState>,
+    configure: &dyn Fn(&mut ServiceConfig),
+) -> App<
+    impl ServiceFactory<ServiceRequest, Config = (), Response = ServiceResponse<BoxBody>, Error = Error, InitError = ()>
+    + use<>,
+> {
+    let origins = node.settings.server.cors_origins.clone();
+    App::new()
+        .app_data(node)
+        .configure(configure)
+        .wrap(from_fn(settle))
+        .wrap(Condition::new(!origins.is_empty(), cors(&origins)))
+        .wrap(from_fn(observe))
 }
 
 /// Lets the browsers of the configured origins call the API and read what it says in headers.

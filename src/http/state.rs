@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use civiclens_actors::{accounts, administration, audit, credentials, otp, passwords, sessions, sign_in, two_factor};
+use url::Url;
 
 use super::Browser;
 use crate::config::Settings;
@@ -28,7 +29,22 @@ pub trait InboxView: Send + Sync {
     fn messages(&self) -> BoxFuture<'_, Vec<serde_json::Value>>;
 }
 
-/// What the endpoints work with: one for the process, shared by its worker threads.
+/// What every listener works with, also one that does not answer the API.
+#[derive(Clone)]
+pub struct NodeState {
+    /// Knows whether the process can do its work.
+    pub readiness: Arc<dyn Readiness>,
+    /// What has been counted.
+    pub metrics: Metrics,
+    /// The configuration in force.
+    pub settings: Arc<Settings>,
+    /// Draws ids for requests that come without one.
+    pub request_ids: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Where the API is, if not on the listener that answers the documentation.
+    pub api_elsewhere: Option<Url>,
+}
+
+/// What the endpoints of the API work with: one for the process, shared by its worker threads.
 #[derive(Clone)]
 pub struct ApiState {
     /// Issues one-time codes.
@@ -51,14 +67,8 @@ pub struct ApiState {
     pub audit: audit::Handle,
     /// Keeps sessions in browsers.
     pub browser: Browser,
-    /// Knows whether the process can do its work.
-    pub readiness: Arc<dyn Readiness>,
     /// The development inbox; `None` outside a development environment.
     pub inbox: Option<Arc<dyn InboxView>>,
-    /// What has been counted.
-    pub metrics: Metrics,
     /// The configuration in force.
     pub settings: Arc<Settings>,
-    /// Draws ids for requests that come without one.
-    pub request_ids: Arc<dyn Fn() -> String + Send + Sync>,
 }

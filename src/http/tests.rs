@@ -1,13 +1,21 @@
 //! What can be seen of the API without its components; the rest is tested on the running service.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpResponse;
+use actix_web::body::MessageBody;
+use actix_web::dev::{Service, ServiceResponse};
+use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, init_service};
+use actix_web::web::{self, Data};
 use civiclens_actors::domain::code::{Code, Coded, FieldError};
 use civiclens_actors::domain::limit::Budget;
 
-use super::{ApiError, Surface, openapi, problem, routes};
+use super::{ApiError, BoxFuture, Check, NodeState, Readiness, Surface, openapi, problem, routes, server};
+use crate::config::Settings;
+use crate::telemetry::start_metrics;
 
 #[derive(Debug, thiserror::Error)]
 #[error("the pool at db-7 is exhausted")]
@@ -27,7 +35,7 @@ impl Coded for Down {
     }
 }
 
-async fn body(error: &ApiError) -> (actix_web::HttpResponse, serde_json::Value) {
+async fn body(error: &ApiError) -> (HttpResponse, serde_json::Value) {
     let response = problem::response(error, Some("request-1"));
     let (head, body) = response.into_parts();
     let bytes = actix_web::body::to_bytes(body).await.unwrap();
@@ -118,4 +126,104 @@ async fn a_path_without_the_method_names_the_methods() {
     for elsewhere in ["/metrics", "/docs", "/dev/inbox", "/nothing"] {
         assert_eq!(answer(Method::GET, elsewhere).await, (404, None), "{elsewhere}");
     }
+}
+
+struct Always;
+
+impl Readiness for Always {
+    fn check(&self) -> BoxFuture<'_, Vec<Check>> {
+        Box::pin(async { Vec::new() })
+    }
+}
+
+const ORIGIN: &str = "https://app.example.org";
+
+fn node(configure: impl FnOnce(&mut Settings)) -> NodeState {
+    let mut settings = Settings::default();
+    settings.server.cors_origins = vec![ORIGIN.to_owned()];
+    configure(&mut settings);
+    NodeState {
+        readiness: Arc::new(Always),
+        metrics: start_metrics().unwrap(),
+        settings: Arc::new(settings),
+        request_ids: Arc::new(|| "request-1".to_owned()),
+        api_elsewhere: None,
+    }
+}
+
+fn refused(code: Code) -> Result<HttpResponse, ApiError> {
+    Err(ApiError::new(code))
+}
+
+/// What a browser at [`ORIGIN`] gets, also where the service itself fails.
+async fn get<R, S, B>(app: &S, request: R) -> (u16, HeaderMap, serde_json::Value)
+where
+    S: Service<R, Response = ServiceResponse<B>, Error = actix_web::Error>,
+    B: MessageBody + 'static,
+{
+    let response = match app.call(request).await {
+        Ok(response) => response.into_parts().1.map_into_boxed_body(),
+        Err(error) => error.error_response(),
+    };
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    let bytes = actix_web::body::to_bytes(response.into_body()).await.unwrap_or_default();
+    (status, headers, serde_json::from_slice(&bytes).unwrap_or_default())
+}
+
+#[actix_web::test]
+async fn an_answer_of_any_kind_can_be_read_by_the_browsers_that_may() {
+    let node = node(|settings| settings.server.request_timeout = Duration::from_millis(50));
+    let metrics = node.metrics.clone();
+    let app = init_service(server::layered(Data::new(node), &|config| {
+        config
+            .route("/of-tests/fine", web::get().to(HttpResponse::Ok))
+            .route("/of-tests/refused", web::get().to(async || refused(Code::RateLimited)))
+            .route("/of-tests/foreign", web::get().to(HttpResponse::BadGateway))
+            .route("/of-tests/sleeps", web::get().to(std::future::pending::<HttpResponse>))
+            .route(
+                "/of-tests/panics/{id}",
+                web::get().to(async || -> HttpResponse { std::panic::resume_unwind(Box::new("a test")) }),
+            )
+            .default_service(web::to(async || refused(Code::NotFound)));
+    }))
+    .await;
+    for (path, expected, code) in [
+        ("/of-tests/fine", 200, None),
+        ("/of-tests/nothing", 404, Some("not_found")),
+        ("/of-tests/refused", 429, Some("rate_limited")),
+        ("/of-tests/foreign", 500, Some("internal")),
+        ("/of-tests/sleeps", 408, Some("request_timeout")),
+        ("/of-tests/panics/7", 500, Some("internal")),
+    ] {
+        let (status, headers, body) =
+            get(&app, TestRequest::get().uri(path).insert_header(("Origin", ORIGIN)).to_request()).await;
+        assert_eq!((status, body["code"].as_str()), (expected, code), "{path}");
+        let header = |name| headers.get(name).map(|value| value.to_str().unwrap()).unwrap_or_default();
+        assert_eq!(header("access-control-allow-origin"), ORIGIN, "{path}");
+        assert!(header("access-control-expose-headers").to_ascii_lowercase().contains("retry-after"), "{path}");
+        assert!(header("vary").to_ascii_lowercase().contains("origin"), "{path}");
+        assert_eq!((header("x-request-id"), header("x-content-type-options")), ("request-1", "nosniff"), "{path}");
+        if code.is_some() {
+            assert_eq!((header("content-type"), &body["request_id"]), (problem::MEDIA_TYPE, &"request-1".into()));
+        }
+    }
+    let counted = metrics.render();
+    for (route, status) in [("/of-tests/sleeps", 408), ("/of-tests/panics/{id}", 500), ("unmatched", 404)] {
+        let series = format!("civiclens_http_requests_total{{method=\"GET\",route=\"{route}\",status=\"{status}\"}}");
+        assert!(counted.contains(&series), "{series} in {counted}");
+    }
+}
+
+#[actix_web::test]
+async fn a_preflight_that_is_refused_has_our_form_too() {
+    let app = init_service(server::layered(Data::new(node(|_| {})), &|_| {})).await;
+    let preflight = TestRequest::default()
+        .method(Method::OPTIONS)
+        .insert_header(("Origin", "https://elsewhere.example.org"))
+        .insert_header(("Access-Control-Request-Method", "POST"));
+    let response = call_service(&app, preflight.to_request()).await;
+    assert_eq!(response.status(), StatusCode::BAD_REQUEST);
+    assert_eq!(response.headers().get("content-type").unwrap(), problem::MEDIA_TYPE);
+    assert!(response.headers().get("access-control-allow-origin").is_none());
+    assert!(response.headers().get("x-request-id").is_some());
 }

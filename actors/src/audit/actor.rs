@@ -21,8 +21,6 @@ const BATCH: usize = 256;
 const PARTITIONS_EVERY: Duration = Duration::from_hours(6);
 /// After a failure, sooner.
 const PARTITIONS_RETRY: Duration = Duration::from_secs(30);
-/// For how many months ahead there are partitions.
-const MONTHS_AHEAD: i32 = 3;
 
 struct Waiting {
     entry: Entry,
@@ -99,7 +97,7 @@ impl Handler<MakePartitions> for AuditActor {
     fn handle(&mut self, _: MakePartitions, ctx: &mut Self::Context) {
         let (db, today, address) = (self.db.clone(), self.clock.now().date_naive(), ctx.address());
         actix::spawn(async move {
-            let again = match db.ensure_audit_partitions(today, MONTHS_AHEAD).await {
+            let again = match db.ensure_audit_partitions(today).await {
                 Ok(made) => {
                     tracing::debug!(made, "audit partitions are there");
                     PARTITIONS_EVERY

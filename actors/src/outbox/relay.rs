@@ -1,18 +1,18 @@
 //! One pass of the relay, and the loop around it.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use civiclens_nats::publish::{self, Publisher};
 use futures::future::join_all;
-use sqlx::postgres::PgListener;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::BATCH;
 use crate::domain::clock::Clock;
-use crate::store::outbox::Pending;
+use crate::store::outbox::{Listener, Pending};
 use crate::store::{self, Db};
 
 /// How many lanes one relay takes at once: half of them, so that a second relay finds work.
@@ -25,6 +25,11 @@ const GATHER: Duration = Duration::from_millis(25);
 const FULL: usize = 512;
 /// How long it waits after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
+/// For how long a user is passed over of whom NATS refused a message. It may refuse it for ever (a subject that no stream
+/// takes, a message too large), and what is older than everything else must not keep everything else waiting.
+const ASIDE: Duration = Duration::from_secs(2);
+/// How often refusals are told of.
+const TELL_EVERY: Duration = Duration::from_mins(1);
 /// How often published messages are cleaned up and the lag is measured.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(10);
 /// How many messages one clean-up removes.
@@ -36,8 +41,8 @@ pub enum Error {
     /// The database.
     #[error(transparent)]
     Store(#[from] store::Error),
-    /// NATS took less than everything. What it took is marked.
-    #[error("NATS did not take everything")]
+    /// NATS took nothing.
+    #[error("NATS took nothing")]
     Publish(#[source] publish::Error),
 }
 
@@ -48,20 +53,48 @@ pub struct Relay {
     publisher: Publisher,
     clock: Arc<dyn Clock>,
     retention: chrono::Duration,
+    refusals: Mutex<Refusals>,
+}
+
+/// What NATS refused.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// Who is passed over, and until when.
+    aside: HashMap<i64, Instant>,
+    told: Option<Instant>,
+}
+
+impl Refusals {
+    /// Those who are passed over at this moment.
+    fn aside(&mut self, now: Instant) -> Vec<i64> {
+        self.aside.retain(|_, until| *until > now);
+        self.aside.keys().copied().collect()
+    }
+
+    /// Passes over what belongs to the message's user for a while. Answers whether it is time to tell of a refusal.
+    fn note(&mut self, pending: &Pending, now: Instant) -> bool {
+        self.aside.insert(pending.message.key, now + ASIDE);
+        let due = self.told.is_none_or(|told| now >= told + TELL_EVERY);
+        if due {
+            self.told = Some(now);
+        }
+        due
+    }
 }
 
 impl Relay {
     /// A relay that keeps published messages for `retention`, to be replayed.
     pub fn new(db: Db, publisher: Publisher, clock: Arc<dyn Clock>, retention: chrono::Duration) -> Self {
-        Self { db, publisher, clock, retention }
+        Self { db, publisher, clock, retention, refusals: Mutex::default() }
     }
 
-    /// Publishes one batch. Answers how many messages left.
+    /// Publishes one batch. Answers how many messages left. What NATS refuses stays, and holds up only its own user.
     pub async fn step(&self) -> Result<usize, Error> {
         if !self.publisher.is_connected() {
             return Err(Error::Publish(publish::Error::NotConnected));
         }
-        let lease = self.db.lease_outbox(LANES, BATCH).await?;
+        let aside = self.refusals().aside(Instant::now());
+        let lease = self.db.lease_outbox(LANES, BATCH, &aside).await?;
         if lease.pending.is_empty() {
             return Ok(0);
         }
@@ -69,8 +102,20 @@ impl Relay {
         lease.commit(&done, self.clock.now()).await?;
         metrics::counter!("civiclens_outbox_published_total").increment(done.len() as u64);
         match failure {
-            Some(error) => Err(Error::Publish(error)),
-            None => Ok(done.len()),
+            Some(error) if done.is_empty() => Err(Error::Publish(error)),
+            _ => Ok(done.len()),
+        }
+    }
+
+    fn refusals(&self) -> std::sync::MutexGuard<'_, Refusals> {
+        self.refusals.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Passes over the user of a message that NATS refused, and tells of it now and then.
+    fn pass_over(&self, pending: &Pending, error: &publish::Error) {
+        if matches!(error, publish::Error::Rejected(_)) && self.refusals().note(pending, Instant::now()) {
+            let (id, subject) = (pending.message.id, &pending.message.subject);
+            tracing::warn!(%id, subject, %error, "NATS refuses a message; what concerns the same user waits behind it");
         }
     }
 
@@ -89,6 +134,7 @@ impl Relay {
                 match result {
                     Ok(()) => done.push(message.row),
                     Err(error) => {
+                        self.pass_over(message, &error);
                         stuck.insert(message.message.key);
                         failure = Some(error);
                     }
@@ -114,13 +160,14 @@ impl Relay {
 
     /// Works until `stop`, woken by commits and, should a wake-up be lost, by the clock.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut listener = None;
+        let mut listener: Option<Listener> = None;
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_EVERY);
         housekeeping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             // Listening starts before the outbox is read: a commit in between is heard, not missed.
-            if listener.is_none() {
-                listener = self.db.listen_outbox().await.ok();
+            match &mut listener {
+                Some(listener) => listener.forget(),
+                None => listener = self.db.listen_outbox().await.ok(),
             }
             let pause = match self.step().await {
                 Ok(0) => POLL,
@@ -134,6 +181,8 @@ impl Relay {
                     }
                     continue;
                 }
+                // Its users are passed over now: others may wait behind them.
+                Err(Error::Publish(publish::Error::Rejected(_))) => GATHER,
                 Err(error) => {
                     tracing::debug!(%error, "the outbox waits");
                     AFTER_FAILURE
@@ -171,9 +220,9 @@ fn report_lag(waiting: i64, oldest: Option<DateTime<Utc>>, now: DateTime<Utc>) {
 }
 
 /// Waits for the next commit with messages. Answers `false` if the listener broke; without one, waits for ever.
-async fn wait_for_commit(listener: &mut Option<PgListener>) -> bool {
+async fn wait_for_commit(listener: &mut Option<Listener>) -> bool {
     match listener {
-        Some(listener) => listener.recv().await.is_ok(),
+        Some(listener) => listener.hears().await,
         None => std::future::pending().await,
     }
 }

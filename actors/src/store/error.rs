@@ -3,8 +3,9 @@
 /// A failure of the store.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// PostgreSQL cannot be reached, is starting or stopping, or had no connection free in time.
-    #[error("the database cannot be reached")]
+    /// PostgreSQL cannot be reached, is starting or stopping, had no connection free in time, or gave the statement up
+    /// for a reason that passes: it took too long, it met another one, or this server has become a replica.
+    #[error("the database cannot do it now")]
     Unavailable(#[source] sqlx::Error),
     /// The statement broke a rule that the database keeps, named here by its constraint.
     #[error("the database refused: {constraint}")]
@@ -38,9 +39,7 @@ impl From<sqlx::Error> for Error {
             | sqlx::Error::Tls(_)
             | sqlx::Error::Protocol(_) => Self::Unavailable(error),
             sqlx::Error::Database(database) => {
-                // Classes 08 (connection), 53 (resources) and 57P (operator intervention) pass by themselves.
-                let code = database.code().unwrap_or_default();
-                if code.starts_with("08") || code.starts_with("53") || code.starts_with("57P") {
+                if database.code().is_some_and(|code| passes(&code)) {
                     return Self::Unavailable(error);
                 }
                 match database.constraint().map(str::to_owned) {
@@ -49,6 +48,30 @@ impl From<sqlx::Error> for Error {
                 }
             }
             _ => Self::Failed(error),
+        }
+    }
+}
+
+/// Whether what `code` (SQLSTATE) tells of passes by itself, so that the same statement may work a moment later.
+fn passes(code: &str) -> bool {
+    // Connection, resources, operator intervention.
+    let class = ["08", "53", "57P"].iter().any(|class| code.starts_with(class));
+    // Query cancelled by our own time limit, lock not available, deadlock, serialization failure, read-only: the server
+    // was demoted and its successor is about to take the address over.
+    class || matches!(code, "57014" | "55P03" | "40P01" | "40001" | "25006")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_passes_by_itself_is_told_from_a_defect() {
+        for code in ["08006", "53300", "57P01", "57P03", "57014", "55P03", "40P01", "40001", "25006"] {
+            assert!(passes(code), "{code}");
+        }
+        for code in ["", "23505", "42P01", "22003", "25P02", "40002"] {
+            assert!(!passes(code), "{code}");
         }
     }
 }

@@ -16,5 +16,5 @@ mod unit_of_work;
 pub mod users;
 
 pub use error::Error;
-pub use pool::{Config, Db};
+pub use pool::{Config, Db, MigrateError};
 pub use unit_of_work::UnitOfWork;

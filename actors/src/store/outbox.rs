@@ -1,6 +1,7 @@
 //! The outbox: messages committed with the change that caused them, published afterwards by the relay.
 
 use chrono::{DateTime, Utc};
+use futures::FutureExt;
 use serde_json::Value;
 use sqlx::postgres::PgListener;
 use sqlx::{PgConnection, Postgres, Transaction};
@@ -10,6 +11,8 @@ use super::{Db, Error};
 
 /// How many lanes there are; the table's constraint knows the number too.
 const LANES: i64 = 16;
+/// How many rows one statement of a replay looks at.
+const REPLAY: i64 = 10_000;
 /// The channel on which a commit wakes the relays.
 const CHANNEL: &str = "civiclens_outbox";
 
@@ -101,15 +104,19 @@ impl Db {
         insert(&mut connection, &[message], now).await
     }
 
-    /// Takes up to `lanes` lanes that have work and that no other relay holds, and reads up to `limit` messages of them.
-    pub async fn lease_outbox(&self, lanes: i64, limit: i64) -> Result<Lease, Error> {
+    /// Takes up to `lanes` lanes that no other relay holds, those whose first message has waited longest, and reads up to
+    /// `limit` messages of them. What concerns the keys of `except` is passed over.
+    pub async fn lease_outbox(&self, lanes: i64, limit: i64, except: &[i64]) -> Result<Lease, Error> {
         let mut transaction = self.pool().begin().await?;
         // Not FOR UPDATE of the messages: a second relay would skip the first message of a user and send the next.
         let held = sqlx::query_scalar!(
-            "SELECT lane FROM outbox_lanes l
-             WHERE EXISTS (SELECT 1 FROM outbox o WHERE o.lane = l.lane AND o.published_at IS NULL)
-             LIMIT $1 FOR NO KEY UPDATE SKIP LOCKED",
-            lanes
+            "SELECT l.lane FROM outbox_lanes l
+             CROSS JOIN LATERAL (SELECT o.id FROM outbox o
+                                 WHERE o.lane = l.lane AND o.published_at IS NULL AND o.key <> ALL($2)
+                                 ORDER BY o.id LIMIT 1) AS first
+             ORDER BY first.id LIMIT $1 FOR NO KEY UPDATE OF l SKIP LOCKED",
+            lanes,
+            except
         )
         .fetch_all(&mut *transaction)
         .await?;
@@ -118,9 +125,10 @@ impl Db {
         } else {
             sqlx::query!(
                 "SELECT id, message_id, key, subject, payload, request_id, expires_at FROM outbox
-                 WHERE lane = ANY($1) AND published_at IS NULL ORDER BY id LIMIT $2",
+                 WHERE lane = ANY($1) AND published_at IS NULL AND key <> ALL($3) ORDER BY id LIMIT $2",
                 &held,
-                limit
+                limit,
+                except
             )
             .map(|row| Pending {
                 row: row.id,
@@ -139,11 +147,14 @@ impl Db {
         Ok(Lease { transaction, pending })
     }
 
-    /// How many messages wait (counted up to 10 000), and since when the oldest does.
+    /// How many messages wait (counted up to 10 000), and since when the oldest of all does: it is the first of its lane.
     pub async fn outbox_lag(&self) -> Result<(i64, Option<DateTime<Utc>>), Error> {
         let row = sqlx::query!(
-            r#"SELECT count(*) AS "waiting!", min(created_at) AS oldest
-               FROM (SELECT created_at FROM outbox WHERE published_at IS NULL ORDER BY lane, id LIMIT 10000) waiting"#
+            r#"SELECT (SELECT count(*) FROM (SELECT 1 FROM outbox WHERE published_at IS NULL LIMIT 10000) AS waiting) AS "waiting!",
+                      (SELECT min(first.created_at) FROM outbox_lanes l
+                       CROSS JOIN LATERAL (SELECT o.created_at FROM outbox o
+                                           WHERE o.lane = l.lane AND o.published_at IS NULL
+                                           ORDER BY o.id LIMIT 1) AS first) AS oldest"#
         )
         .fetch_one(self.pool())
         .await?;
@@ -163,22 +174,49 @@ impl Db {
         Ok(done.rows_affected())
     }
 
-    /// Marks every event published since `since` as waiting again. Answers how many. Consumers recognise what they had. Jobs,
-    /// which expire, stay: a message to a person is not repeated.
+    /// Marks every event published since `since` as waiting again, a batch to a statement, so that no statement runs long
+    /// and relays can begin. Answers how many. Consumers recognise what they had. Jobs, which expire, stay: a message to a
+    /// person is not repeated. When it fails half-way it can be run again.
     pub async fn replay_outbox(&self, since: DateTime<Utc>) -> Result<u64, Error> {
-        let done = sqlx::query!(
-            "UPDATE outbox SET published_at = NULL WHERE published_at >= $1 AND expires_at IS NULL",
-            since
-        )
-        .execute(self.pool())
-        .await?;
-        Ok(done.rows_affected())
+        let ends = sqlx::query!("SELECT min(id) AS first, max(id) AS last FROM outbox").fetch_one(self.pool()).await?;
+        let (Some(first), Some(last)) = (ends.first, ends.last) else { return Ok(0) };
+        let (mut replayed, mut after) = (0, first - 1);
+        while after < last {
+            // By row, not by time of publication: a relay that publishes one again meanwhile gives it a new time.
+            let done = sqlx::query!(
+                "UPDATE outbox SET published_at = NULL
+                 WHERE id > $2 AND id <= $3 AND published_at >= $1 AND expires_at IS NULL",
+                since,
+                after,
+                (after + REPLAY).min(last)
+            );
+            replayed += done.execute(self.pool()).await?.rows_affected();
+            after += REPLAY;
+        }
+        Ok(replayed)
     }
 
     /// Listens for commits with messages. The listener keeps one of the pool's connections.
-    pub async fn listen_outbox(&self) -> Result<PgListener, Error> {
+    pub async fn listen_outbox(&self) -> Result<Listener, Error> {
         let mut listener = PgListener::connect_with(self.pool()).await?;
         listener.listen(CHANNEL).await?;
-        Ok(listener)
+        Ok(Listener(listener))
+    }
+}
+
+/// Hears of commits with messages, wherever they are made.
+#[derive(Debug)]
+pub struct Listener(PgListener);
+
+impl Listener {
+    /// Waits for the next commit with messages. Answers `false` if the listener broke. May be cancelled.
+    pub async fn hears(&mut self) -> bool {
+        self.0.recv().await.is_ok()
+    }
+
+    /// Forgets what was heard so far. Who reads the outbox afterwards finds all of it; without this, every commit that one
+    /// reading took along would cause another, which finds nothing.
+    pub fn forget(&mut self) {
+        while matches!(self.0.recv().now_or_never(), Some(Ok(_))) {}
     }
 }

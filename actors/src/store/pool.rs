@@ -4,7 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPool, PgPoolOptions};
-use sqlx::{ConnectOptions, Connection};
+use sqlx::{ConnectOptions, Connection, Executor};
 
 use super::Error;
 use super::unit_of_work::UnitOfWork;
@@ -25,6 +25,17 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: PgPool,
+}
+
+/// Why a database was not brought to the schema of this version.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrateError {
+    /// A migration failed, or the database is of another version.
+    #[error(transparent)]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// The database could not be worked with, or the partitions of the audit log not be made.
+    #[error(transparent)]
+    Store(#[from] Error),
 }
 
 /// A connection that rested longer than this is pinged before use; a busy one is trusted, which saves a round trip.
@@ -65,9 +76,27 @@ impl Db {
         Ok(UnitOfWork::new(self.pool.begin().await?))
     }
 
-    /// Applies every migration that is missing. Safe to run by several at once.
-    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
-        sqlx::migrate!("../migrations").run(&self.pool).await
+    /// Applies every migration that is missing, and makes the partitions of the audit log, so that a command that is run
+    /// before the first service finds them. Safe to run by several at once: the others wait for the first, however long it
+    /// takes.
+    pub async fn migrate(&self) -> Result<(), MigrateError> {
+        let mut connection = self.pool.acquire().await.map_err(Error::from)?;
+        let run = async {
+            // Building an index may take hours. A lock on a table is waited for no longer than this: whoever waits for one
+            // keeps everybody else waiting behind it.
+            let set = "SET statement_timeout = 0; SET lock_timeout = 0; \
+                       SELECT pg_advisory_lock(hashtext('civiclens.migrate')); SET lock_timeout = '1min'";
+            connection.execute(sqlx::raw_sql(set)).await?;
+            sqlx::migrate!("../migrations").run(&mut *connection).await
+        };
+        let outcome = run.await;
+        // Not back to the pool: this connection has no limits, and holds the lock.
+        connection.close().await.map_err(Error::from)?;
+        outcome?;
+        let today = sqlx::query_scalar!(r#"SELECT (now() AT TIME ZONE 'UTC')::date AS "today!""#);
+        let today = today.fetch_one(&self.pool).await.map_err(Error::from)?;
+        self.ensure_audit_partitions(today).await?;
+        Ok(())
     }
 
     /// Whether PostgreSQL answers and was migrated.

@@ -7,7 +7,7 @@ use actix_web::web::Data;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::http::ApiState;
+use crate::http::NodeState;
 
 /// Whether the process can do its work.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,8 +22,8 @@ pub(in crate::http) struct Ready {
 /// Says whether the process can do its work, and which dependency is in the way.
 #[utoipa::path(get, path = "/readyz", operation_id = "readyz", tag = "operators",
                responses((status = 200, body = Ready), (status = 503, body = Ready)))]
-pub(in crate::http) async fn handle(state: Data<ApiState>) -> HttpResponse {
-    let checks = state.readiness.check().await;
+pub(in crate::http) async fn handle(node: Data<NodeState>) -> HttpResponse {
+    let checks = node.readiness.check().await;
     let ready = checks.iter().all(|(_, outcome)| outcome.is_ok());
     for (name, outcome) in &checks {
         if let Err(cause) = outcome {

@@ -111,6 +111,8 @@ async fn tell(
 fn settings(servers: &Servers, name: &str, twilio: &str, mail: &str) -> Settings {
     let mut settings = Settings::default();
     settings.server.listen = ([127, 0, 0, 1], 0).into();
+    settings.server.operator_listen = Some(settings.server.listen);
+    settings.server.stop_delay = Duration::ZERO;
     settings.server.workers = Some(1);
     settings.server.public_url = url::Url::parse("https://id.civiclens.example").ok();
     settings.database.url = Secret::from(stack::database(&servers.database, name));
@@ -214,15 +216,23 @@ impl TestApp {
         self.stop().await;
     }
 
-    /// The address of `path`.
+    /// The address of `path`: operators' pages have a listener of their own.
     pub(crate) fn at(&self, path: &str) -> String {
-        let elsewhere = self.elsewhere.lock().unwrap().clone();
-        format!("{}{path}", elsewhere.unwrap_or_else(|| self.running.url()))
+        if let Some(elsewhere) = &*self.elsewhere.lock().unwrap() {
+            return format!("{elsewhere}{path}");
+        }
+        let operators = self.running.operator_url().filter(|_| path == "/metrics" || path.starts_with("/docs"));
+        format!("{}{path}", operators.unwrap_or_else(|| self.running.url()))
     }
 
     /// From now on requests go to another process, which must share everything with this one.
     pub(crate) fn requests_go_to(&self, url: String) {
         *self.elsewhere.lock().unwrap() = Some(url);
+    }
+
+    /// The address of `path`, asked of the listener that the public sees.
+    pub(crate) fn in_public(&self, path: &str) -> String {
+        format!("{}{path}", self.running.url())
     }
 
     pub(crate) async fn gets(&self, path: &str) -> Answer {

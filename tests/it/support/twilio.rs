@@ -167,12 +167,12 @@ fn take(state: &mut State, form: &[u8], clock: &ManualClock) -> Option<(u16, Val
 fn list(state: &mut State, query: &str) -> (u16, Value) {
     state.looks += 1;
     let (to, since) = (field(query.as_bytes(), "To"), field(query.as_bytes(), "DateSent>").unwrap_or_default());
-    let fits = |message: &&Message| {
-        to.as_ref().is_none_or(|to| *to == message.to) && message.created.format("%Y-%m-%d").to_string() >= since
-    };
-    let messages = state.messages.iter().filter(fits).map(|message| {
+    // Messages wait a while before they are sent, and have no date of sending until then.
+    let fits = |message: &&Message| to.as_ref().is_none_or(|to| *to == message.to) && since.is_empty();
+    let messages = state.messages.iter().rev().filter(fits).map(|message| {
         let Message { sid, to, from, body, created } = message;
-        json!({ "sid": sid, "to": to, "from": from, "body": body, "status": "sent", "date_created": created.to_rfc2822() })
+        json!({ "sid": sid, "to": to, "from": from, "body": body, "status": "queued", "date_sent": null,
+                "date_created": created.to_rfc2822() })
     });
     (200, json!({ "messages": messages.collect::<Vec<_>>() }))
 }

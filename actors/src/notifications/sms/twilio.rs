@@ -1,6 +1,7 @@
 //! Twilio's Messages API (2010-04-01). It has no idempotency key, so a lost answer is settled by asking for the messages
 //! sent to the number since, and comparing their text.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use url::Url;
 
 use super::{Provider, Sms};
+use crate::domain::clock::Clock;
 use crate::domain::secret::Secret;
 use crate::notifications::ProviderError;
 
@@ -33,6 +35,7 @@ pub struct Twilio {
     config: TwilioConfig,
     client: Client,
     messages: Url,
+    clock: Arc<dyn Clock>,
 }
 
 #[derive(Deserialize)]
@@ -64,7 +67,7 @@ const TRANSIENT: [i64; 2] = [20429, 21611];
 
 impl Twilio {
     /// A client of Twilio. Follows no redirect, waits 3 s for a connection and 10 s for an answer.
-    pub fn new(config: TwilioConfig) -> Result<Self, reqwest::Error> {
+    pub fn new(config: TwilioConfig, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
             .connect_timeout(Duration::from_secs(3))
             .timeout(Duration::from_secs(10))
@@ -74,14 +77,14 @@ impl Twilio {
         if let Ok(mut path) = messages.path_segments_mut() {
             path.pop_if_empty().extend(["2010-04-01", "Accounts", &config.account_sid, "Messages.json"]);
         }
-        Ok(Self { config, client, messages })
+        Ok(Self { config, client, messages, clock })
     }
 
     async fn post(&self, sms: &Sms) -> Result<String, ProviderError> {
         let sender = if self.config.from.starts_with("MG") { "MessagingServiceSid" } else { "From" };
         let mut form = vec![("To", sms.to.clone()), (sender, self.config.from.clone()), ("Body", sms.text.clone())];
-        if let Some(life) = sms.expires_at.map(|end| (end - sms.created_at).num_seconds()) {
-            form.push(("ValidityPeriod", life.clamp(1, 14_400).to_string()));
+        if let Some(seconds) = validity(sms, self.clock.now()) {
+            form.push(("ValidityPeriod", seconds.to_string()));
         }
         let response = self
             .client
@@ -99,12 +102,13 @@ impl Twilio {
     }
 
     async fn look(&self, sms: &Sms) -> Result<Option<String>, ProviderError> {
-        let since = sms.created_at.format("%Y-%m-%d").to_string();
+        // No filter by date: the only ones there are look at when a message was sent, which one that waits was not. The
+        // newest come first, and nobody gets fifty messages between two attempts.
         let response = self
             .client
             .get(self.messages.clone())
             .basic_auth(&self.config.account_sid, Some(self.config.auth_token.expose()))
-            .query(&[("To", sms.to.as_str()), ("DateSent>", since.as_str()), ("PageSize", "50")])
+            .query(&[("To", sms.to.as_str()), ("PageSize", "50")])
             .send()
             .await
             .map_err(lost)?;
@@ -116,12 +120,31 @@ impl Twilio {
     }
 }
 
-/// Whether `message` is `sms`: the same text, not failed, and not older than the job (with a minute for clocks).
+/// For how many seconds from `now` the message is of use; what Twilio has not delivered by then it drops.
+fn validity(sms: &Sms, now: DateTime<Utc>) -> Option<i64> {
+    sms.expires_at.map(|end| (end - now).num_seconds().clamp(1, 14_400))
+}
+
+/// Whether `message` is `sms`: it says the same, has not failed, and is not older than the job (with a minute for clocks).
 fn is_ours(message: &Message, sms: &Sms) -> bool {
     let created = message.date_created.as_deref().and_then(|date| DateTime::parse_from_rfc2822(date).ok());
     let recent = created.is_none_or(|date| date.with_timezone(&Utc) >= sms.created_at - chrono::Duration::minutes(1));
     let failed = matches!(message.status.as_deref(), Some("failed" | "undelivered" | "canceled"));
-    message.body.as_deref() == Some(&sms.text) && recent && !failed
+    message.body.as_deref().is_some_and(|body| says_the_same(body, &sms.text)) && recent && !failed
+}
+
+/// Whether two texts carry the same code, or are the same. The code decides where there is one: an attempt that could not
+/// look the person's language up wrote in another one, which is still the same message.
+fn says_the_same(one: &str, other: &str) -> bool {
+    match (code_in(one), code_in(other)) {
+        (Some(one), Some(other)) => one == other,
+        _ => one == other,
+    }
+}
+
+/// The first run of six digits or more: no template has a longer number than a code.
+fn code_in(text: &str) -> Option<&str> {
+    text.split(|character: char| !character.is_ascii_digit()).find(|run| run.len() >= 6)
 }
 
 /// What a broken exchange means: before the request was on its way nothing was sent, afterwards nobody knows.
@@ -208,8 +231,7 @@ mod tests {
     #[test]
     fn a_message_is_ours_by_text_and_time() {
         let created_at = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
-        let sms =
-            Sms { id: uuid::Uuid::nil(), to: "+919876543210".into(), text: "x".into(), created_at, expires_at: None };
+        let sms = sms("x", created_at);
         let message = |body: &str, status: &str, shift: i64| Message {
             sid: "SM1".into(),
             body: Some(body.into()),
@@ -220,5 +242,30 @@ mod tests {
         assert!(!is_ours(&message("y", "queued", 1), &sms));
         assert!(!is_ours(&message("x", "failed", 1), &sms));
         assert!(!is_ours(&message("x", "sent", -3600), &sms));
+    }
+
+    fn sms(text: &str, created_at: DateTime<Utc>) -> Sms {
+        Sms { id: uuid::Uuid::nil(), to: "+919876543210".into(), text: text.into(), created_at, expires_at: None }
+    }
+
+    #[test]
+    fn a_message_is_ours_in_whatever_language_it_was_written() {
+        let texts = |code| {
+            let last = format!("FA+9qCX9VSu\n\n@a.example #{code}");
+            [format!("{code} is your CivicLens code.\n{last}"), format!("{code} आपका CivicLens कोड है।\n{last}")]
+        };
+        let ([english, hindi], [another, _]) = (texts("012345"), texts("012346"));
+        assert!(says_the_same(&english, &hindi));
+        assert!(!says_the_same(&english, &another));
+        assert!(!says_the_same("Your role has changed.", "Your password has changed."));
+    }
+
+    #[test]
+    fn a_late_message_is_valid_for_what_remains() {
+        let now = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
+        let expiring = |after| Sms { expires_at: Some(now + after), ..sms("x", now - chrono::Duration::minutes(4)) };
+        assert_eq!(validity(&expiring(chrono::Duration::minutes(1)), now), Some(60));
+        assert_eq!(validity(&expiring(chrono::Duration::minutes(-1)), now), Some(1));
+        assert_eq!(validity(&sms("x", now), now), None);
     }
 }
