@@ -128,7 +128,7 @@ async fn a_password_that_was_imported_is_good_and_its_hash_renewed() {
 async fn what_the_hashing_threads_cannot_take_is_told_to_come_back() {
     story(async |app| {
         app.signs_up("98765 43210").await;
-        let small = Box::pin(app.replica_with(|settings| {
+        let small = app.replica_with(|settings| {
             settings.password.cost = 10;
             settings.password.threads = Some(1);
             settings.password.queue = 1;

@@ -159,24 +159,24 @@ impl Handle {
         attempt: Option<Attempt>,
         client: &Client,
     ) -> Result<(), Error> {
-        let spent = match spend {
+        let fresh = match spend {
             None => true,
             Some(spend) => {
                 let now = self.parts.clock.now();
                 let mut work = self.parts.db.begin().await?;
-                let spent = self.spend_in(&mut work, account.id, spend, client, now).await?;
+                let fresh = self.spend_in(&mut work, account.id, spend, client, now).await?;
                 work.commit(now).await?;
-                spent
+                fresh
             }
         };
-        match (attempt, spent) {
+        match (attempt, fresh) {
             (Some(attempt), true) => self.parts.guard.succeeded(attempt).await,
             (Some(attempt), false) => {
                 self.parts.guard.failed(attempt, failure(account, "second_factor"), client).await?;
             }
             (None, _) => {}
         }
-        if spent { Ok(()) } else { Err(Error::CodeInvalid) }
+        if fresh { Ok(()) } else { Err(Error::CodeInvalid) }
     }
 
     /// The step of TOTP that `code` belongs to at this moment. Returns `None` for any other code.

@@ -192,7 +192,8 @@ impl TestApp {
     pub(crate) async fn replica_with(&self, configure: impl FnOnce(&mut Settings)) -> Self {
         let mut settings = self.settings.clone();
         configure(&mut settings);
-        Self::start(settings, Arc::clone(&self.clock), self.twilio.clone(), self.mail.clone()).await
+        // Its state is too large for the future of every story.
+        Box::pin(Self::start(settings, Arc::clone(&self.clock), self.twilio.clone(), self.mail.clone())).await
     }
 
     /// What `civiclens keys` does its work with.

@@ -83,6 +83,7 @@ pub struct NewKey {
 impl NewKey {
     /// Makes a key of `algorithm`. Private keys are drawn by the library itself, which takes no source of randomness.
     pub fn generate(algorithm: Algorithm, entropy: &dyn Entropy) -> Result<Self, KeyError> {
+        #[expect(clippy::disallowed_methods, reason = "an argument that must be given and is not used")]
         let unused = SystemRandom::new();
         let secret = match algorithm {
             Algorithm::Hs256 => URL_SAFE_NO_PAD.encode(entropy::bytes::<32>(entropy)?),
