@@ -128,12 +128,13 @@ async fn a_password_that_was_imported_is_good_and_its_hash_renewed() {
 async fn what_the_hashing_threads_cannot_take_is_told_to_come_back() {
     story(async |app| {
         app.signs_up("98765 43210").await;
-        let small = app.replica_with(|settings| {
-            settings.password.cost = 10;
-            settings.password.threads = Some(1);
-            settings.password.queue = 1;
-        }))
-        .await;
+        let small = app
+            .replica_with(|settings| {
+                settings.password.cost = 10;
+                settings.password.threads = Some(1);
+                settings.password.queue = 1;
+            })
+            .await;
         let phones: Vec<_> = (0..12).map(|number| format!("98765 100{number:02}")).collect();
         let answers = join_all(phones.iter().map(|phone| small.logs_in(phone, WRONG))).await;
         let (judged, busy): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 401);
