@@ -20,6 +20,14 @@ impl Request {
         Self(format!("GET {path} HTTP/1.1\r\nHost: bench\r\n{token}\r\n").into_bytes().into())
     }
 
+    /// A POST without a body, with an access token.
+    pub(crate) fn post_as(path: &str, token: &str) -> Self {
+        let head = format!(
+            "POST {path} HTTP/1.1\r\nHost: bench\r\nAuthorization: Bearer {token}\r\nContent-Length: 0\r\n\r\n"
+        );
+        Self(head.into_bytes().into())
+    }
+
     /// A POST of JSON, from `address`.
     pub(crate) fn post(path: &str, body: &Value, address: &str) -> Self {
         let body = body.to_string();
@@ -33,11 +41,12 @@ impl Request {
 }
 
 /// Sends all requests over `connections` connections. Answers the bodies in the order of the requests, and how long each
-/// took. Fails on the first answer that is not 200.
+/// took. Each connection pauses for `pause` after an answer. Fails on the first answer that is not a success.
 pub(crate) async fn send_all(
     address: &str,
     requests: Vec<Request>,
     connections: usize,
+    pause: Duration,
 ) -> anyhow::Result<(Vec<Value>, Vec<Duration>)> {
     let count = requests.len();
     let (requests, next) = (Arc::new(requests), Arc::new(AtomicUsize::new(0)));
@@ -52,6 +61,9 @@ pub(crate) async fn send_all(
                 let start = Instant::now();
                 let answer = exchange(&mut stream, &request.0).await?;
                 answers.lock().unwrap_or_else(PoisonError::into_inner)[n] = (answer, start.elapsed());
+                if !pause.is_zero() {
+                    tokio::time::sleep(pause).await;
+                }
             }
             anyhow::Ok(())
         }));
@@ -81,7 +93,7 @@ async fn exchange(stream: &mut TcpStream, request: &[u8]) -> anyhow::Result<Valu
             anyhow::ensure!(stream.read_buf(&mut buffer).await? > 0, "the connection was closed");
         }
         let body = String::from_utf8_lossy(&buffer[end + 4..whole]).into_owned();
-        anyhow::ensure!(head.starts_with("http/1.1 200"), "{head}\n{body}");
+        anyhow::ensure!(head.starts_with("http/1.1 20"), "{head}\n{body}");
         return Ok(serde_json::from_str(&body)?);
     }
 }
@@ -90,7 +102,7 @@ async fn exchange(stream: &mut TcpStream, request: &[u8]) -> anyhow::Result<Valu
 pub(crate) async fn wait_until_ready(address: &str) -> anyhow::Result<()> {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
-        let answer = send_all(address, vec![Request::get("/readyz", None)], 1).await;
+        let answer = send_all(address, vec![Request::get("/readyz", None)], 1, Duration::ZERO).await;
         match answer {
             Ok(_) => return Ok(()),
             Err(error) if Instant::now() > deadline => return Err(error.context("the service is not ready")),

@@ -1,11 +1,15 @@
 //! Measures what a request costs: CPU seconds of the `civiclens` process for 1 000 operations, as a multiple of a bare
-//! actix-web JSON handler measured in the same run, with all limits on and the real servers beside it.
+//! actix-web JSON handler measured in the same run, with all limits on and the real servers beside it. Then what passwords
+//! and revocations cost, against the same work without the service.
 //!
 //! `make bench` builds both in release and runs this. `civiclens-bench bare` is the bare handler.
 #![expect(clippy::print_stdout, reason = "the figures are the product")]
 
+mod bare;
 mod client;
+mod flood;
 mod process;
+mod sessions;
 
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -19,17 +23,21 @@ use process::Server;
 
 /// Connections that send at the same time.
 const CONNECTIONS: usize = 16;
-/// Where the bare handler listens.
-const BARE: &str = "127.0.0.1:18181";
 /// Where the service listens.
 const SERVICE: &str = "127.0.0.1:18182";
+/// Where another node of the service listens.
+const OTHER: &str = "127.0.0.1:18184";
+/// What signs access tokens.
+const TOKEN_SECRET: &str = "token-secret-of-the-benchmark-only-0123456789";
+/// What is mixed into passwords.
+const PEPPER: &str = "pepper-of-the-benchmark-only-0123456789";
 /// Where `dev` listens.
 const DEV: &str = "127.0.0.1:18183";
 
 #[actix_web::main]
 async fn main() -> anyhow::Result<()> {
     if std::env::args().nth(1).as_deref() == Some("bare") {
-        return bare().await;
+        return bare::serve().await;
     }
     let operations: usize = std::env::args().nth(1).map_or(Ok(5_000), |text| text.parse())?;
     let folder = std::env::temp_dir().join(format!("civiclens-bench-{}", std::process::id()));
@@ -71,20 +79,12 @@ fn program() -> anyhow::Result<PathBuf> {
     Ok(program)
 }
 
-/// A handler that does nothing but answer JSON.
-async fn bare() -> anyhow::Result<()> {
-    use actix_web::{App, HttpResponse, HttpServer, web};
-    let answer = || async { HttpResponse::Ok().json(json!({ "message": "ok" })) };
-    HttpServer::new(move || App::new().route("/", web::get().to(answer))).workers(2).bind(BARE)?.run().await?;
-    Ok(())
-}
-
 async fn measure(stack: &Stack, operations: usize) -> anyhow::Result<()> {
     let this = std::env::current_exe()?;
     let program = program()?;
     let environment = environment(stack);
     Server::run_to_end(&program, &["migrate"], &environment)?;
-    let bare = Server::start(&this, &["bare"], &[], BARE).await?;
+    let bare = Server::start(&this, &["bare"], &[], bare::ADDRESS).await?;
     let service = Server::start(&program, &["serve", "--no-workers"], &environment, SERVICE).await?;
     client::wait_until_ready(SERVICE).await?;
     let idle = service.memory_mib()?;
@@ -94,8 +94,8 @@ async fn measure(stack: &Stack, operations: usize) -> anyhow::Result<()> {
     println!("| operation | requests/s | p50 ms | p99 ms | CPU s / 1000 | x bare |");
     println!("| --- | --- | --- | --- | --- | --- |");
     let get = |path: &str, token: Option<&str>| Request::get(path, token);
-    let floor = run("bare JSON handler", &bare, BARE, vec![get("/", None); operations * 4], 0.0).await?.cost;
-    let mut tokens = Vec::new();
+    let floor = run("bare JSON handler", &bare, bare::ADDRESS, vec![get("/", None); operations * 4], 0.0).await?.cost;
+    let mut visits = Vec::new();
     for visit in ["new user", "returning user"] {
         let asked = run(
             &format!("request code ({visit})"),
@@ -109,13 +109,44 @@ async fn measure(stack: &Stack, operations: usize) -> anyhow::Result<()> {
         let codes = codes.collect::<Option<Vec<_>>>().context("an answer holds no code")?;
         let requests = codes.iter().enumerate().map(|(n, code)| post("verify-otp", n, Some(code))).collect();
         let verified = run(&format!("verify code ({visit})"), &service, SERVICE, requests, floor).await?;
-        tokens = verified.answers;
+        visits.push(verified.answers);
     }
-    let token = tokens.first().and_then(|answer| answer["access_token"].as_str()).context("no token")?;
-    run("whoami", &service, SERVICE, vec![get("/api/v1/auth/whoami", Some(token)); operations * 4], floor).await?;
-    run("users/me", &service, SERVICE, vec![get("/api/v1/users/me", Some(token)); operations * 2], floor).await?;
-    println!("\nmemory: {idle:.0} MiB idle, {:.0} MiB after the run", service.memory_mib()?);
+    let newest = visits.last().context("nobody came")?;
+    let token = text(newest.first().context("nobody came")?, "access_token")?;
+    let whoami = vec![get("/api/v1/auth/whoami", Some(&token)); operations * 4];
+    let whoami = run("whoami", &service, SERVICE, whoami, floor).await?;
+    let verify = vec![get("/verify", Some(&token)); operations * 4];
+    let verify = run("only verifying the same JWT, bare", &bare, bare::ADDRESS, verify, floor).await?;
+    run("users/me", &service, SERVICE, vec![get("/api/v1/users/me", Some(&token)); operations * 2], floor).await?;
+    let newest = sessions::list_and_refresh(&service, newest, floor).await?;
+    let before = fresh_memory(&program, &environment).await?;
+    let ended = [visits.swap_remove(0), newest].concat();
+    sessions::log_out(&service, &ended, floor).await?;
+    let after = fresh_memory(&program, &environment).await?;
+    println!("\nwhoami: {:.2} x the CPU of only verifying the same JWT", whoami.cost / verify.cost);
+    println!("{} revocations in force: {:.1} MiB more in a node that loads them", ended.len(), after - before);
+    flood::measure((operations / 50).max(24)).await?;
+    println!("memory: {idle:.0} MiB idle, {:.0} MiB after the run", service.memory_mib()?);
     Ok(())
+}
+
+/// The memory of a node that was just started: the least of three, since what is freed does not all go back at once.
+async fn fresh_memory(program: &Path, environment: &[(String, String)]) -> anyhow::Result<f64> {
+    let mut environment = environment.to_vec();
+    environment.push(("CIVICLENS__SERVER__LISTEN".to_owned(), OTHER.to_owned()));
+    let mut least = f64::INFINITY;
+    for _ in 0..3 {
+        let node = Server::start(program, &["serve", "--no-workers"], &environment, OTHER).await?;
+        client::wait_until_ready(OTHER).await?;
+        least = least.min(node.memory_mib()?);
+        node.end()?;
+    }
+    Ok(least)
+}
+
+/// A text of an answer.
+fn text(answer: &Value, field: &str) -> anyhow::Result<String> {
+    answer[field].as_str().map(str::to_owned).with_context(|| format!("an answer holds no {field}"))
 }
 
 /// What the service is configured with: development, because the codes are read from the answers; every limit as by
@@ -129,10 +160,12 @@ fn environment(stack: &Stack) -> Vec<(String, String)> {
         ("REDIS__URL", stack.redis_url()),
         ("NATS__URL", stack.nats_url()),
         ("OTP__EXPOSE_CODES", "true"),
-        ("TOKEN__SECRET", "token-secret-of-the-benchmark-only-0123456789"),
+        // Load balancers are not waited for.
+        ("SERVER__STOP_DELAY", "0s"),
+        ("TOKEN__SECRET", TOKEN_SECRET),
         ("CSRF__SECRET", "csrf-secret-of-the-benchmark-only-0123456789"),
         ("OTP__SECRET", "code-secret-of-the-benchmark-only-0123456789"),
-        ("SECRETS__PASSWORD_PEPPER", "pepper-of-the-benchmark-only-0123456789"),
+        ("SECRETS__PASSWORD_PEPPER", PEPPER),
         ("SECRETS__SEALING_KEY", "8f1d3b5a7c9e02468ace13579bdf0f2e4d6c8ba9173f5d7b9e0c2a4866f1e3d5"),
     ]
     .into_iter()
@@ -145,8 +178,17 @@ fn post(route: &str, n: usize, code: Option<&str>) -> Request {
     if let Some(code) = code {
         body["otp"] = code.into();
     }
-    let address = format!("10.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255);
-    Request::post(&format!("/api/v1/auth/{route}"), &body, &address)
+    Request::post(&format!("/api/v1/auth/{route}"), &body, &address_of(n))
+}
+
+/// The client address of the `n`th person.
+fn address_of(n: usize) -> String {
+    format!("10.{}.{}.{}", n >> 16 & 255, n >> 8 & 255, n & 255)
+}
+
+/// What `share` percent of sorted times stay below, in milliseconds.
+fn percentile(times: &[Duration], share: usize) -> f64 {
+    times.get(times.len() * share / 100).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
 }
 
 struct Run {
@@ -159,14 +201,14 @@ async fn run(name: &str, server: &Server, address: &str, requests: Vec<Request>,
     let count = requests.len();
     let (cpu, start) = (server.cpu_seconds()?, Instant::now());
     let (answers, mut times) =
-        client::send_all(address, requests, CONNECTIONS).await.with_context(|| name.to_owned())?;
+        client::send_all(address, requests, CONNECTIONS, Duration::ZERO).await.with_context(|| name.to_owned())?;
     let wall = start.elapsed();
     // What the request caused but did not wait for belongs to it: the relay publishes within a moment.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     let operations = u32::try_from(count)?;
     let cost = (server.cpu_seconds()? - cpu) / f64::from(operations) * 1000.0;
     times.sort();
-    let percentile = |share: usize| times.get(count * share / 100).map_or(0.0, |time| time.as_secs_f64() * 1000.0);
+    let percentile = |share| percentile(&times, share);
     let rate = f64::from(operations) / wall.as_secs_f64();
     let multiple = if floor > 0.0 { cost / floor } else { 1.0 };
     println!("| {name} | {rate:.0} | {:.2} | {:.2} | {cost:.4} | {multiple:.1} |", percentile(50), percentile(99));
