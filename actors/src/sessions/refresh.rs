@@ -21,8 +21,7 @@ use crate::domain::refresh::{Presented, Verdict, judge};
 use crate::domain::role::{ProfileLevel, Role};
 use crate::domain::second_step::suffices;
 use crate::store::UnitOfWork;
-use crate::store::accounts::Account;
-use crate::store::sessions::Refreshable;
+use crate::store::sessions::{Holder, Refreshable};
 
 /// How long Redis answers for a session, in milliseconds. PostgreSQL can at any time; short, so that what Redis missed to
 /// forget is soon gone.
@@ -49,15 +48,21 @@ impl Service {
     /// Exchanges a refresh token.
     pub(super) async fn refresh(&self, request: RefreshSession) -> Result<Opened, Error> {
         let RefreshSession { token, client } = request;
-        if let Some(opened) = self.repeat_from_memory(&token).await {
+        let remembered = self.remembered(&token).await;
+        if let Some(opened) = remembered.as_ref().and_then(|known| self.repeat_from_memory(&token, known)) {
             return Ok(opened);
         }
         let now = self.parts.clock.now();
         let session_id = token.session_id();
         // Judged before anything is locked: a stranger who guesses numbers must not hold up whose they are.
-        let seed = self.parts.db.refresh_seed(session_id).await?;
-        if !seed.is_some_and(|seed| token.is_authentic(&self.parts.hash_key, &seed)) {
+        let Some((session, holder)) = self.parts.db.refreshable(session_id).await? else {
             return Err(Error::RefreshTokenInvalid);
+        };
+        if !token.is_authentic(&self.parts.hash_key, &session.refresh_seed) {
+            return Err(Error::RefreshTokenInvalid);
+        }
+        if let Some(opened) = self.rotate(&token, (session, holder), remembered.is_some(), &client, now).await? {
+            return Ok(opened);
         }
         let mut work = self.parts.db.begin().await?;
         let Some(session) = work.lock_session(session_id).await? else { return Err(Error::RefreshTokenInvalid) };
@@ -78,22 +83,62 @@ impl Service {
             Verdict::Unknown => return Err(Error::RefreshTokenInvalid),
         };
         let account = work.account(session.user_id).await?.ok_or(Error::RefreshTokenInvalid)?;
-        if !account.is_active {
+        let holder = Holder::from(&account);
+        if !holder.is_active {
             return Err(Error::Suspended);
         }
-        if self.has_outgrown(&account, &session) {
+        if self.has_outgrown(&holder, &session) {
             return self.refuse(work, &session, session_id, "role_changed", &client, now).await;
         }
-        let access_until = self.access_until(account.role, session.expires_at, now);
+        let access_until = self.access_until(holder.role, session.expires_at, now);
         work.advance_session(session_id, generation, access_until, now).await?;
         if generation > session.generation {
             // Before the commit: what Redis knows must not outlive the generation it tells of.
             self.forget(std::iter::once(session_id)).await;
-            work.record(Entry::by_user(Action::SessionRefreshed, account.id, &client).on("session", session_id));
+            work.record(Entry::by_user(Action::SessionRefreshed, holder.id, &client).on("session", session_id));
         }
         work.commit(now).await?;
+        self.answer((session, holder), session_id, (generation, access_until), now).await
+    }
+
+    /// The usual case, at little cost: the newest token of a session that goes on is used, and nobody else is at it. Answers
+    /// `None` if it is another case, or became one: that is judged under a lock.
+    async fn rotate(
+        &self,
+        token: &Presented,
+        (session, holder): (Refreshable, Holder),
+        remembered: bool,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<Option<Opened>, Error> {
+        let session_id = token.session_id();
+        let Verdict::Rotate { next } = judge(session.generation, token.generation()) else { return Ok(None) };
+        let over = session.is_revoked || session.expires_at <= now || session.idle_until.is_some_and(|end| end <= now);
+        if over || !holder.is_active || self.has_outgrown(&holder, &session) {
+            return Ok(None);
+        }
+        if remembered {
+            // Before the commit: what Redis knows must not outlive the generation it tells of.
+            self.forget(std::iter::once(session_id)).await;
+        }
+        let access_until = self.access_until(holder.role, session.expires_at, now);
+        let entry = Entry::by_user(Action::SessionRefreshed, holder.id, client).on("session", session_id);
+        if !self.parts.db.rotate_session(session_id, (&session, &holder), access_until, &entry, now).await? {
+            return Ok(None);
+        }
+        self.answer((session, holder), session_id, (next, access_until), now).await.map(Some)
+    }
+
+    /// The tokens of a generation that PostgreSQL knows of, remembered for who asks again.
+    async fn answer(
+        &self,
+        (session, holder): (Refreshable, Holder),
+        session_id: SessionId,
+        (generation, access_until): (u32, DateTime<Utc>),
+        now: DateTime<Utc>,
+    ) -> Result<Opened, Error> {
         let idles = session.idle_until.is_some();
-        let facts = facts(&account, session, session_id, generation, access_until);
+        let facts = facts(&holder, session, session_id, generation, access_until);
         let opened = self.tokens_of(&facts, now)?;
         if !idles {
             self.remember(&facts).await;
@@ -102,9 +147,9 @@ impl Service {
     }
 
     /// Whether a session was opened on other terms than its user's role has now: for longer, or with less proof.
-    fn has_outgrown(&self, account: &Account, session: &Refreshable) -> bool {
+    fn has_outgrown(&self, holder: &Holder, session: &Refreshable) -> bool {
         let rules = &self.parts.config.second_factor;
-        session.is_staff != account.role.needs_password() || !suffices(rules, account.role, &session.amr)
+        session.is_staff != holder.role.needs_password() || !suffices(rules, holder.role, &session.amr)
     }
 
     /// Ends a session whose refresh token came too late or for a second time, or that may not go on in its user's role.
@@ -142,12 +187,16 @@ impl Service {
         self.parts.memory.key(&["refresh", &session_id.to_string()])
     }
 
-    /// The successor that was given out before, if the one before it comes again. `None` leaves it to PostgreSQL.
-    async fn repeat_from_memory(&self, token: &Presented) -> Option<Opened> {
+    /// What Redis knows of the session of a token.
+    async fn remembered(&self, token: &Presented) -> Option<Remembered> {
         let mut get = redis::cmd("HGET");
         get.arg(self.refresh_key(token.session_id())).arg("state");
         let state: Option<String> = self.parts.memory.command(&get).await.ok()?;
-        let known: Remembered = serde_json::from_str(&state?).ok()?;
+        serde_json::from_str(&state?).ok()
+    }
+
+    /// The successor that was given out before, if the one before it comes again. `None` leaves it to PostgreSQL.
+    fn repeat_from_memory(&self, token: &Presented, known: &Remembered) -> Option<Opened> {
         let seed: [u8; 32] = hex::decode(&known.seed).ok()?.try_into().ok()?;
         let Verdict::Repeat { next: generation } = judge(known.generation, token.generation()) else { return None };
         let now = self.parts.clock.now();
@@ -160,7 +209,7 @@ impl Service {
             user_id: known.user_id,
             role: known.role,
             session_id: token.session_id(),
-            amr: known.amr,
+            amr: known.amr.clone(),
             auth_time: known.auth_time,
             token_epoch: known.token_epoch,
             seed,
@@ -223,24 +272,24 @@ impl Service {
 }
 
 fn facts(
-    account: &Account,
+    holder: &Holder,
     session: Refreshable,
     session_id: SessionId,
     generation: u32,
     access_until: DateTime<Utc>,
 ) -> Facts {
     Facts {
-        user_id: account.id,
-        role: account.role,
+        user_id: holder.id,
+        role: holder.role,
         session_id,
         amr: session.amr,
         auth_time: session.auth_time,
-        token_epoch: account.token_epoch,
+        token_epoch: holder.token_epoch,
         seed: session.refresh_seed,
         generation,
         access_until,
         expires_at: session.expires_at,
-        profile_completion: account.profile_completion,
+        profile_completion: holder.profile_completion,
         is_new_user: false,
     }
 }

@@ -5,8 +5,12 @@ use std::net::IpAddr;
 use chrono::{DateTime, Utc};
 use sqlx::types::ipnetwork::IpNetwork;
 
+use super::accounts::Account;
+use super::users::{level, role};
 use super::{Db, Error, UnitOfWork};
+use crate::domain::audit::Entry;
 use crate::domain::principal::{SessionId, UserId};
+use crate::domain::role::{ProfileLevel, Role};
 
 /// A session about to be opened.
 #[derive(Debug)]
@@ -58,6 +62,28 @@ pub struct Refreshable {
     pub is_revoked: bool,
     /// Whether it was opened by somebody whose role needs a password.
     pub is_staff: bool,
+}
+
+/// What matters of the user of a session that is about to be refreshed.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder {
+    /// The user.
+    pub id: UserId,
+    /// Their role.
+    pub role: Role,
+    /// Whether they may sign in.
+    pub is_active: bool,
+    /// The epoch of their access tokens.
+    pub token_epoch: i32,
+    /// How much of their profile is there.
+    pub profile_completion: ProfileLevel,
+}
+
+impl From<&Account> for Holder {
+    fn from(account: &Account) -> Self {
+        let Account { id, role, is_active, token_epoch, profile_completion, .. } = *account;
+        Self { id, role, is_active, token_epoch, profile_completion }
+    }
 }
 
 /// A session as its owner sees it.
@@ -258,10 +284,79 @@ impl Db {
         Ok(rows)
     }
 
-    /// What the refresh tokens of a session are made of, whether or not it has ended. Returns `None` if there is none.
-    pub async fn refresh_seed(&self, id: SessionId) -> Result<Option<[u8; 32]>, Error> {
-        let bytes = sqlx::query_scalar!("SELECT refresh_seed FROM sessions WHERE id = $1", id.get());
-        bytes.fetch_optional(self.pool()).await?.as_deref().map(seed).transpose()
+    /// A session and its user, whether or not it has ended. Nothing is locked. Returns `None` if there is none.
+    pub async fn refreshable(&self, id: SessionId) -> Result<Option<(Refreshable, Holder)>, Error> {
+        let row = sqlx::query!(
+            r#"SELECT s.user_id, s.refresh_seed, s.refresh_generation, s.amr, s.auth_time, s.expires_at,
+                      s.last_activity + make_interval(secs => s.idle_seconds) AS idle_until,
+                      (s.revoked_at IS NOT NULL) AS "is_revoked!", s.is_staff,
+                      u.role, u.is_active, u.token_epoch, u.profile_completion
+               FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1"#,
+            id.get()
+        );
+        let Some(row) = row.fetch_optional(self.pool()).await? else { return Ok(None) };
+        let session = Refreshable {
+            user_id: row.user_id.into(),
+            refresh_seed: seed(&row.refresh_seed)?,
+            generation: number(row.refresh_generation)?,
+            amr: row.amr,
+            auth_time: row.auth_time,
+            expires_at: row.expires_at,
+            idle_until: row.idle_until,
+            is_revoked: row.is_revoked,
+            is_staff: row.is_staff,
+        };
+        let holder = Holder {
+            id: session.user_id,
+            role: role(&row.role)?,
+            is_active: row.is_active,
+            token_epoch: row.token_epoch,
+            profile_completion: level(&row.profile_completion)?,
+        };
+        Ok(Some((session, holder)))
+    }
+
+    /// Begins the next generation of a session's refresh tokens and records it, in one statement. Answers `false`, and does
+    /// nothing, if the session or its user is not as `seen` any more.
+    pub async fn rotate_session(
+        &self,
+        id: SessionId,
+        seen: (&Refreshable, &Holder),
+        access_until: DateTime<Utc>,
+        entry: &Entry,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let (session, holder) = seen;
+        let (kind, resource) = entry.resource.as_ref().map(|(kind, id)| (*kind, id.as_str())).unzip();
+        let rotate = sqlx::query!(
+            "WITH rotated AS (
+                 UPDATE sessions s SET refresh_generation = s.refresh_generation + 1,
+                                       access_until = greatest(s.access_until, $5),
+                                       last_activity = greatest(s.last_activity, $6)
+                 FROM users u
+                 WHERE s.id = $1 AND s.refresh_generation = $2 AND s.refresh_seed = $3 AND s.revoked_at IS NULL
+                   AND u.id = s.user_id AND u.is_active AND u.token_epoch = $4
+                 RETURNING s.id)
+             INSERT INTO audit_log (created_at, action, actor_id, user_id, resource_type, resource_id, ip_address,
+                                    user_agent, request_id, details)
+             SELECT $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM rotated",
+            id.get(),
+            i32::try_from(session.generation).unwrap_or(i32::MAX),
+            &session.refresh_seed,
+            holder.token_epoch,
+            access_until,
+            now,
+            entry.action.as_str(),
+            entry.actor.map(UserId::get),
+            entry.subject.map(UserId::get),
+            kind,
+            resource,
+            entry.ip.map(IpNetwork::from),
+            entry.user_agent.as_deref(),
+            entry.request_id.as_deref(),
+            serde_json::Value::Object(entry.details.clone()),
+        );
+        Ok(rotate.execute(self.pool()).await?.rows_affected() == 1)
     }
 
     /// When the user of a live session last proved who they are. Returns `None` if the session has ended.
