@@ -89,7 +89,8 @@ async fn a_code_by_sms_sets_a_new_password_once_and_ends_every_session() {
 #[actix::test]
 async fn a_code_and_a_link_live_a_quarter_of_an_hour() {
     story_with(public, async |app| {
-        app.has_admin(PHONE).await;
+        let session = app.signs_up(PHONE).await;
+        app.proves_email(session.user_id(), EMAIL).await;
         let code = code(app).await;
         app.minutes_pass(16);
         app.posts(RESET, with_code(&code, NEW)).await.refused(401, "reset_token_invalid");
@@ -135,6 +136,9 @@ async fn five_wrong_guesses_kill_a_code() {
         app.posts(RESET, with_code(&code, NEW)).await.refused(401, "reset_token_invalid");
         // The guesses count against the account, and a new code does not change that.
         let code = self::code(app).await;
+        app.posts(RESET, with_code(&code, NEW)).await.refused(429, "otp_attempts_exceeded");
+        // They lock nobody out of logging in.
+        app.logs_in(PHONE, PASSWORD).await.ok();
         app.posts(RESET, with_code(&code, NEW)).await.refused(429, "otp_attempts_exceeded");
         app.minutes_pass(31);
         let code = self::code(app).await;
@@ -208,9 +212,15 @@ async fn nobody_learns_who_has_an_account() {
         app.has_admin("98765 43219").await;
         let suspend = "UPDATE users SET is_active = false WHERE phone = '+919876543219'";
         sqlx::query(suspend).execute(&app.db).await.unwrap();
-        let by_phone = [PHONE, "98765 43218", "98765 43219"].map(|phone| json!({ "phone": phone }));
-        let by_email = [EMAIL, "nobody@example.org", "asha.919876543219@example.org"].map(|to| json!({ "email": to }));
-        for bodies in [by_phone, by_email] {
+        let ravi = app.signs_up("98765 43217").await;
+        app.proves_email(ravi.user_id(), "ravi@example.org").await;
+        let sent = app.twilio.messages_to("+919876543217").len();
+        // An officer, a citizen, nobody, and one who is suspended.
+        let phones = [PHONE, "98765 43217", "98765 43218", "98765 43219"];
+        let emails = [EMAIL, "ravi@example.org", "nobody@example.org", "asha.919876543219@example.org"];
+        let by_phone = phones.map(|phone| json!({ "phone": phone }));
+        let by_email = emails.map(|to| json!({ "email": to }));
+        for (asked_by, bodies) in [("phone", by_phone), ("email", by_email)] {
             let mut answers = Vec::new();
             for body in bodies {
                 answers.push(app.posts(FORGOT, body).await.ok());
@@ -220,19 +230,27 @@ async fn nobody_learns_who_has_an_account() {
                 let recorded = app.recorded(answer).await;
                 let actions: Vec<_> = recorded.iter().map(|row| row.action.as_str()).collect();
                 assert_eq!(actions, ["password.reset_requested"]);
+                assert_eq!(recorded[0].details, json!({ "asked_by": asked_by }));
             }
         }
-        link(app, EMAIL, 0).await;
-        app.hears(E164, "set a new password").await;
+        app.code_after("+919876543217", sent).await;
+        link(app, "ravi@example.org", 0).await;
+        let links = [link(app, EMAIL, 0).await.1, link(app, EMAIL, 1).await.1];
         app.everything_announced().await;
         app.jobs_are_done().await;
-        for phone in ["+919876543218", "+919876543219"] {
-            assert_eq!(app.twilio.messages_to(phone).len(), 0);
+        // The officer, whose phone alone must not be enough, was sent links, whichever way they were asked for.
+        for phone in [E164, "+919876543218", "+919876543219"] {
+            assert_eq!(app.twilio.messages_to(phone).len(), 0, "{phone}");
         }
-        assert_eq!(app.mail.receivers(), 1);
+        assert_eq!(app.twilio.messages_to("+919876543217").len(), sent + 1);
+        assert_eq!((app.mail.messages_to(EMAIL).len(), app.mail.messages_to("ravi@example.org").len()), (2, 1));
+        assert_eq!(app.mail.receivers(), 3);
         for body in [json!({}), json!({ "phone": PHONE, "email": EMAIL }), json!({ "email": "no address" })] {
             app.posts(FORGOT, body).await.refused(422, "invalid");
         }
+        // One is enough, and makes the other one worthless.
+        app.posts(RESET, with_token(&links[0], NEW)).await.ok();
+        app.posts(RESET, with_token(&links[1], NEW)).await.refused(401, "reset_token_invalid");
     })
     .await;
 }
@@ -241,6 +259,8 @@ async fn nobody_learns_who_has_an_account() {
 async fn who_was_suspended_after_asking_gets_no_new_password() {
     story_with(public, async |app| {
         app.has_admin(PHONE).await;
+        // With an authenticator app, an officer gets codes too.
+        app.admin_signs_in(PHONE).await;
         let code = code(app).await;
         app.posts(FORGOT, json!({ "email": EMAIL })).await.ok();
         let (_, token) = link(app, EMAIL, 0).await;
@@ -248,6 +268,9 @@ async fn who_was_suspended_after_asking_gets_no_new_password() {
         app.posts(RESET, with_token(&token, NEW)).await.refused(401, "reset_token_invalid");
         app.posts(RESET, with_code(&code, NEW)).await.refused(401, "reset_token_invalid");
         assert_eq!(app.count("SELECT count(*) FROM audit_log WHERE action = 'password.reset'").await, 0);
+        // Nothing else was wrong with the link.
+        sqlx::query("UPDATE users SET is_active = true").execute(&app.db).await.unwrap();
+        app.posts(RESET, with_token(&token, NEW)).await.ok();
     })
     .await;
 }

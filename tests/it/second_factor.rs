@@ -112,9 +112,19 @@ async fn another_app_takes_over_only_once_it_is_confirmed() {
     story(async |app| {
         let session = app.signs_up(PHONE).await;
         let old = app.sets_up_totp(&session).await;
-        let secret = app.begins_totp(&session.token).await;
-        let forgotten = secret.clone();
-        let secret = app.begins_totp(&session.token).await;
+        // Who has only the password, or a token of theirs, puts no other app in its place.
+        let guess = json!({ "method": "totp", "code": wrong(&old.code(app, 0)) });
+        for body in [json!({ "method": "totp" }), guess] {
+            app.posts_as(&session.token, ENABLE, body).await.refused(401, "second_factor_invalid");
+        }
+        app.confirms(&session.token, &old.code(app, 0)).await.refused(409, "conflict");
+        let forgotten = app.replaces_totp(&session.token, &old.code(app, 0)).await;
+        let again = json!({ "method": "totp", "code": old.code(app, 0) });
+        app.posts_as(&session.token, ENABLE, again).await.refused(401, "second_factor_invalid");
+        let secret = app.replaces_totp(&session.token, &old.backup_codes[0]).await;
+        let again = json!({ "method": "totp", "code": old.backup_codes[0] });
+        app.posts_as(&session.token, ENABLE, again).await.refused(401, "second_factor_invalid");
+        app.minutes_pass(1);
         let step = app.first_step(PHONE).await;
         app.second_step(&step, &totp(&secret, app.clock.now()), None).await.refused(401, "second_factor_invalid");
         app.second_step(&step, &old.code(app, 0), None).await.ok();
@@ -124,7 +134,7 @@ async fn another_app_takes_over_only_once_it_is_confirmed() {
         app.minutes_pass(1);
         let step = app.first_step(PHONE).await;
         app.second_step(&step, &old.code(app, 0), None).await.refused(401, "second_factor_invalid");
-        app.second_step(&step, &old.backup_codes[0], Some("backup_code")).await.refused(401, "second_factor_invalid");
+        app.second_step(&step, &old.backup_codes[1], Some("backup_code")).await.refused(401, "second_factor_invalid");
         app.second_step(&step, &totp(&secret, app.clock.now()), None).await.ok();
     })
     .await;
@@ -134,9 +144,10 @@ async fn another_app_takes_over_only_once_it_is_confirmed() {
 async fn a_stolen_token_of_an_hour_ago_changes_nothing() {
     story(async |app| {
         let session = app.signs_up(PHONE).await;
-        app.sets_up_totp(&session).await;
+        let factor = app.sets_up_totp(&session).await;
         app.minutes_pass(5);
-        for (path, body) in [(CODES, json!({})), (ENABLE, json!({ "method": "totp" }))] {
+        let with_code = json!({ "method": "totp", "code": factor.code(app, 0) });
+        for (path, body) in [(CODES, json!({})), (ENABLE, json!({ "method": "totp" })), (ENABLE, with_code.clone())] {
             let refused = app.posts_as(&session.token, path, body).await.refused(401, "step_up_required");
             let challenge = refused.header("www-authenticate").unwrap();
             assert!(challenge.starts_with("Bearer "), "{challenge}");
@@ -147,9 +158,14 @@ async fn a_stolen_token_of_an_hour_ago_changes_nothing() {
             app.posts_as(&session.token, "/api/v1/auth/verify-password", json!({ "password": PASSWORD })).await;
         assert_eq!(answer.ok().body["verified"], true);
         app.posts_as(&session.token, CODES, json!({})).await.ok();
-        app.posts_as(&session.token, ENABLE, json!({ "method": "totp" })).await.ok();
+        // The password alone replaces no second factor. The code is good still: it was not looked at before.
+        let without = json!({ "method": "totp" });
+        app.posts_as(&session.token, ENABLE, without).await.refused(401, "second_factor_invalid");
+        app.posts_as(&session.token, ENABLE, with_code).await.ok();
         app.minutes_pass(6);
         app.posts_as(&session.token, CODES, json!({})).await.refused(401, "step_up_required");
+        let with_code = json!({ "method": "totp", "code": factor.code(app, 0) });
+        app.posts_as(&session.token, ENABLE, with_code).await.refused(401, "step_up_required");
     })
     .await;
 }
@@ -321,14 +337,20 @@ async fn a_token_that_asks_for_a_second_step_sets_none_up() {
 async fn where_second_factors_are_switched_off_only_who_must_have_one_is_asked() {
     story(async |app| {
         let session = app.signs_up(PHONE).await;
-        app.sets_up_totp(&session).await;
+        let factor = app.sets_up_totp(&session).await;
+        let without = app.signs_up("98765 43211").await;
         app.has_admin("98765 00001").await;
         app.has_admin("98765 00002").await;
         app.admin_signs_in("98765 00002").await;
         let off = app.replica_with(|settings| settings.two_factor.enabled = false).await;
         Session::of(&off, off.logs_in(PHONE, PASSWORD).await.ok());
         let refused = |answer: Answer| answer.refused(403, "two_factor_disabled");
-        refused(off.posts_as(&session.token, ENABLE, json!({ "method": "totp" })).await);
+        for method in ["totp", "sms"] {
+            refused(off.posts_as(&without.token, ENABLE, json!({ "method": method })).await);
+        }
+        let replaces = json!({ "method": "totp", "code": factor.code(app, 0) });
+        off.posts_as(&session.token, ENABLE, json!({ "method": "totp" })).await.refused(401, "second_factor_invalid");
+        refused(off.posts_as(&session.token, ENABLE, replaces).await);
         let step = off.logs_in("98765 00002", PASSWORD).await.ok();
         assert_eq!(step.body["mfa_required"], true);
         off.admin_signs_in("98765 00001").await;

@@ -115,8 +115,8 @@ async fn signs_in_every_way(app: &TestApp, secrets: &mut Secrets) {
 async fn has_second_factors(app: &TestApp, secrets: &mut Secrets) {
     let session = Session::of(app, app.logs_in(PHONE, PASSWORD).await.ok());
     let enrol =
-        async || app.posts_as(&session.token, "/api/v1/auth/enable-2fa", json!({ "method": "totp" })).await.ok();
-    let enrolment = enrol().await;
+        async |body: serde_json::Value| app.posts_as(&session.token, "/api/v1/auth/enable-2fa", body).await.ok();
+    let enrolment = enrol(json!({ "method": "totp" })).await;
     secrets.answer(&enrolment);
     let secret = enrolment.body["secret"].as_str().unwrap().to_owned();
     let raw = totp_rs::Secret::try_from_base32(&secret).unwrap();
@@ -127,7 +127,10 @@ async fn has_second_factors(app: &TestApp, secrets: &mut Secrets) {
     secrets.answer(&confirmed);
     let codes = crate::support::backup_codes(&confirmed);
     app.minutes_pass(1);
-    secrets.answer(&enrol().await);
+    let code = totp(&secret, app.clock.now());
+    secrets.code("TOTP code", &code);
+    secrets.answer(&enrol(json!({ "method": "totp", "code": code })).await);
+    app.minutes_pass(1);
     let used = app.first_step(PHONE).await;
     secrets.text("mfa token", &used);
     let code = totp(&secret, app.clock.now());

@@ -46,6 +46,13 @@ impl TestApp {
         answer.body["secret"].as_str().unwrap().to_owned()
     }
 
+    /// Begins to set up another authenticator app than the one in force, with a code of that one. Answers its secret.
+    pub(crate) async fn replaces_totp(&self, token: &str, code: &str) -> String {
+        let body = json!({ "method": "totp", "code": code });
+        let answer = self.posts_as(token, "/api/v1/auth/enable-2fa", body).await.ok();
+        answer.body["secret"].as_str().unwrap().to_owned()
+    }
+
     pub(crate) async fn confirms(&self, token: &str, code: &str) -> Answer {
         self.posts_as(token, "/api/v1/auth/verify-2fa", json!({ "code": code })).await
     }
