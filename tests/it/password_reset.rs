@@ -137,12 +137,29 @@ async fn five_wrong_guesses_kill_a_code() {
         // The guesses count against the account, and a new code does not change that.
         let code = self::code(app).await;
         app.posts(RESET, with_code(&code, NEW)).await.refused(429, "otp_attempts_exceeded");
-        // They lock nobody out of logging in.
+        // They lock nobody out of logging in, and nobody is told so.
         app.logs_in(PHONE, PASSWORD).await.ok();
+        assert_eq!(app.audited("auth.account_locked").await, []);
         app.posts(RESET, with_code(&code, NEW)).await.refused(429, "otp_attempts_exceeded");
         app.minutes_pass(31);
         let code = self::code(app).await;
         app.posts(RESET, with_code(&code, NEW)).await.ok();
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_reset_forgets_the_wrong_guesses_before_it() {
+    story(async |app| {
+        app.signs_up(PHONE).await;
+        for new in [NEW, "Harbour-Lantern-58"] {
+            let code = code(app).await;
+            for _ in 0..3 {
+                app.posts(RESET, with_code(&wrong(&code), new)).await.refused(401, "reset_token_invalid");
+            }
+            app.posts(RESET, with_code(&code, new)).await.ok();
+            app.minutes_pass(2);
+        }
     })
     .await;
 }

@@ -50,16 +50,13 @@ impl Handle {
         let budget = issued.requested.budget;
         let asked = async {
             let account = self.parts.db.account_by_phone(&phone).await?.filter(|account| account.is_active);
-            let message = match &account {
-                None => None,
-                Some(account) if phone_may_reset(account.for_second_step()) => {
-                    Some(outbox::Message { key: account.id.get(), ..issued.message.clone() })
-                }
-                Some(account) => {
-                    let now = self.parts.clock.now();
-                    self.link(Some(account), self.parts.guard.events.id(now)?, client, now).await?
-                }
-            };
+            let by_code = account.as_ref().filter(|account| phone_may_reset(account.for_second_step()));
+            let by_link = account.as_ref().filter(|_| by_code.is_none());
+            let now = self.parts.clock.now();
+            // For everybody, so that time does not tell one from the other.
+            let link = self.link(by_link, self.parts.guard.events.id(now)?, client, now).await?;
+            let code = by_code.map(|account| outbox::Message { key: account.id.get(), ..issued.message.clone() });
+            let message = code.or(link);
             self.record_request(account.as_ref(), message, "phone", client).await
         };
         if let Err(error) = asked.await {

@@ -82,7 +82,10 @@ impl Handle {
         };
         let outcome = self.store(&account, epoch, &hash, client).await;
         match &outcome {
-            Ok(()) => self.parts.otp.discard(&account.phone, Purpose::PasswordReset).await,
+            Ok(()) => {
+                self.parts.otp.discard(&account.phone, Purpose::PasswordReset).await;
+                self.parts.guard.forget_failures(&Subject::reset(&account.phone)).await;
+            }
             // What may have been done must not be possible again; what went out of date does not become good again.
             Err(Error::Store(_)) => self.give_back(right).await,
             Err(_) => {}
@@ -116,16 +119,17 @@ impl Handle {
             Err(error) => error,
         };
         let account = self.active(&phone).await?;
-        let (reason, lock) = match &error {
-            otp::Error::Invalid { guessed: true, lock } => ("wrong_code", *lock),
+        let reason = match &error {
+            otp::Error::Invalid { guessed: true, .. } => "wrong_code",
             otp::Error::Invalid { .. } => {
                 self.refuse(account.as_ref(), client).await?;
                 return Err(Error::TokenInvalid);
             }
-            otp::Error::Locked(_) => ("locked", None),
+            otp::Error::Locked(_) => "locked",
             _ => return Err(error.into()),
         };
-        let failure = Failure { account: account.as_ref(), method: "password_reset", reason, lock };
+        // That no more codes are taken for a while locks nobody out: the account is not said to be locked.
+        let failure = Failure { account: account.as_ref(), method: "password_reset", reason, lock: None };
         self.parts.guard.tell(failure, client).await?;
         Err(if reason == "locked" { error.into() } else { Error::TokenInvalid })
     }

@@ -124,6 +124,8 @@ impl Handle {
     ) -> Result<Enrolment, Error> {
         self.parts.sessions.require_recent(principal).await?;
         let account = self.account(principal.user_id).await?;
+        // Before a code is used up for it.
+        self.permits(&account, method)?;
         if account.two_factor.is_some() {
             let subject = Subject::session(&account.phone, principal.session_id);
             let code = code.ok_or(Error::CodeNeeded)?;
@@ -139,11 +141,12 @@ impl Handle {
         if account.two_factor.is_some() {
             return Err(Error::NothingToConfirm);
         }
+        self.permits(&account, method)?;
         self.enrol_account(account, method, client).await
     }
 
-    async fn enrol_account(&self, account: Account, method: Method, client: &Client) -> Result<Enrolment, Error> {
-        let user = account.id;
+    /// Whether `account` may have a factor of this method.
+    fn permits(&self, account: &Account, method: Method) -> Result<(), Error> {
         if !self.parts.rules.enabled && can_disable(&self.parts.rules, account.role) {
             return Err(Error::SwitchedOff);
         }
@@ -151,6 +154,11 @@ impl Handle {
         if method == Method::Sms && account.password_hash.is_none() {
             return Err(Error::PasswordNeeded);
         }
+        Ok(())
+    }
+
+    async fn enrol_account(&self, account: Account, method: Method, client: &Client) -> Result<Enrolment, Error> {
+        let user = account.id;
         let now = self.parts.clock.now();
         let (factor, totp) = match method {
             Method::Sms => (Factor { method, sealed_secret: None }, None),
