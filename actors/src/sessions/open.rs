@@ -80,13 +80,11 @@ impl Service {
         let is_new = made_by.is_some();
         let mut ended = Ended { sessions: Vec::new(), epoch: None };
         if !is_new {
-            work.count_login(account.id, method, now).await?;
             let most = self.parts.config.max_live.get(&account.role).copied().unwrap_or(1);
             ended = self.end_oldest_in(work, account.id, most.saturating_sub(1), client, now).await?;
         }
         let label = device.and_then(Device::label).or_else(|| client.user_agent.as_deref().and_then(device_name));
         let device_hash = self.device_hash(device, label.as_deref());
-        let new_device = work.note_device(account.id, &device_hash, label.as_deref(), now).await?;
         let seed = entropy::bytes(&*self.parts.entropy)?;
         let (life, idle) = self.terms(account.role);
         let expires_at = now + life;
@@ -97,7 +95,7 @@ impl Service {
             login_method: method,
             amr: &amr,
             device: label.as_deref(),
-            device_hash: Some(device_hash),
+            device_hash,
             user_agent: client.user_agent.as_deref(),
             ip: client.ip,
             expires_at,
@@ -105,7 +103,10 @@ impl Service {
             idle,
             is_staff: account.role.needs_password(),
         };
-        let session_id = work.insert_session(&new, now).await?;
+        let (session_id, new_device) = work.open_session(&new, !is_new, now).await?;
+        if new_device {
+            work.forget_old_devices(account.id).await?;
+        }
         let facts = Facts {
             user_id: account.id,
             role: account.role,

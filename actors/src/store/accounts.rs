@@ -207,19 +207,6 @@ impl UnitOfWork {
         .transpose()
     }
 
-    /// Counts a login.
-    pub async fn count_login(&mut self, id: UserId, method: &str, now: DateTime<Utc>) -> Result<(), Error> {
-        sqlx::query!(
-            "UPDATE users SET last_login = $2, last_login_method = $3, login_count = login_count + 1 WHERE id = $1",
-            id.get(),
-            now,
-            method
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
-
     /// Begins another token epoch: every access token of the user so far is worthless; until `tokens_until` one may be in use.
     /// Answers the epoch.
     pub async fn begin_token_epoch(
@@ -264,38 +251,17 @@ impl UnitOfWork {
         Ok(done.rows_affected() == 1)
     }
 
-    /// Notes that the user signed in from a device. Answers whether it is the first time, while they have used another.
-    pub async fn note_device(
-        &mut self,
-        id: UserId,
-        device_hash: &[u8; 32],
-        label: Option<&str>,
-        now: DateTime<Utc>,
-    ) -> Result<bool, Error> {
-        let row = sqlx::query!(
-            r#"WITH others AS (SELECT EXISTS (SELECT 1 FROM known_devices WHERE user_id = $1) AS exist)
-               INSERT INTO known_devices AS d (user_id, device_hash, label, first_seen, last_seen)
-               VALUES ($1, $2, $3, $4, $4)
-               ON CONFLICT (user_id, device_hash) DO UPDATE SET last_seen = $4, label = coalesce($3, d.label)
-               RETURNING (d.xmax = 0 AND (SELECT exist FROM others)) AS "is_new!""#,
+    /// Forgets the devices that the user signed in from the longest ago, so that a bounded number is left.
+    pub async fn forget_old_devices(&mut self, id: UserId) -> Result<(), Error> {
+        sqlx::query!(
+            "DELETE FROM known_devices WHERE user_id = $1 AND device_hash IN
+                 (SELECT device_hash FROM known_devices WHERE user_id = $1 ORDER BY last_seen DESC OFFSET $2)",
             id.get(),
-            device_hash,
-            label,
-            now
+            MOST_DEVICES
         )
-        .fetch_one(self.connection())
+        .execute(self.connection())
         .await?;
-        if row.is_new {
-            sqlx::query!(
-                "DELETE FROM known_devices WHERE user_id = $1 AND device_hash IN
-                     (SELECT device_hash FROM known_devices WHERE user_id = $1 ORDER BY last_seen DESC OFFSET $2)",
-                id.get(),
-                MOST_DEVICES
-            )
-            .execute(self.connection())
-            .await?;
-        }
-        Ok(row.is_new)
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod audit;
+mod consequences;
 mod error;
 pub mod outbox;
 mod pool;

@@ -4,17 +4,17 @@ use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use serde_json::Value;
 use sqlx::postgres::PgListener;
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
 
-use super::{Db, Error};
+use super::{Db, Error, consequences};
 
 /// How many lanes there are; the table's constraint knows the number too.
-const LANES: i64 = 16;
+pub(super) const LANES: i64 = 16;
 /// How many rows one statement of a replay looks at.
 const REPLAY: i64 = 10_000;
 /// The channel on which a commit wakes the relays.
-const CHANNEL: &str = "civiclens_outbox";
+pub(super) const CHANNEL: &str = "civiclens_outbox";
 
 /// A message to be published.
 #[derive(Clone, Debug)]
@@ -42,44 +42,6 @@ pub struct Pending {
     pub message: Message,
 }
 
-/// Appends messages in one statement and wakes the relays when the transaction commits.
-pub(super) async fn insert(
-    connection: &mut PgConnection,
-    messages: &[Message],
-    now: DateTime<Utc>,
-) -> Result<(), Error> {
-    if messages.is_empty() {
-        return Ok(());
-    }
-    let ids: Vec<_> = messages.iter().map(|m| m.id).collect();
-    let lanes: Vec<_> = messages.iter().map(|m| i16::try_from(m.key.rem_euclid(LANES)).unwrap_or_default()).collect();
-    let keys: Vec<_> = messages.iter().map(|m| m.key).collect();
-    let subjects: Vec<_> = messages.iter().map(|m| m.subject.clone()).collect();
-    let payloads: Vec<_> = messages.iter().map(|m| m.payload.clone()).collect();
-    let requests: Vec<_> = messages.iter().map(|m| m.request_id.clone()).collect();
-    let ends: Vec<_> = messages.iter().map(|m| m.expires_at).collect();
-    sqlx::query!(
-        "WITH added AS (
-             INSERT INTO outbox (created_at, message_id, lane, key, subject, payload, request_id, expires_at)
-             SELECT $1, * FROM unnest($2::uuid[], $3::smallint[], $4::bigint[], $5::text[], $6::jsonb[], $7::text[],
-                                      $8::timestamptz[])
-             ON CONFLICT (message_id) DO NOTHING)
-         SELECT pg_notify($9, '')",
-        now,
-        &ids,
-        &lanes,
-        &keys,
-        &subjects,
-        &payloads,
-        &requests as &[Option<String>],
-        &ends as &[Option<DateTime<Utc>>],
-        CHANNEL,
-    )
-    .execute(connection)
-    .await?;
-    Ok(())
-}
-
 /// The lanes a relay holds, and what waits in them. Dropped without [`commit`](Self::commit), the lanes are free again.
 pub struct Lease {
     transaction: Transaction<'static, Postgres>,
@@ -101,7 +63,7 @@ impl Db {
     /// Puts one message into the outbox on its own.
     pub async fn enqueue(&self, message: Message, now: DateTime<Utc>) -> Result<(), Error> {
         let mut connection = self.pool().acquire().await?;
-        insert(&mut connection, &[message], now).await
+        consequences::insert(&mut connection, &[], &[message], now).await
     }
 
     /// Takes up to `lanes` lanes that no other relay holds, those whose first message has waited longest, and reads up to

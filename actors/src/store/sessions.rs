@@ -26,7 +26,7 @@ pub struct NewSession<'a> {
     /// What the user would call the device.
     pub device: Option<&'a str>,
     /// The keyed hash by which the device is recognised.
-    pub device_hash: Option<[u8; 32]>,
+    pub device_hash: [u8; 32],
     /// The client's user agent.
     pub user_agent: Option<&'a str>,
     /// The client's address.
@@ -118,18 +118,37 @@ fn number(generation: i32) -> Result<u32, Error> {
 }
 
 impl UnitOfWork {
-    /// Inserts a session.
-    pub async fn insert_session(&mut self, new: &NewSession<'_>, now: DateTime<Utc>) -> Result<SessionId, Error> {
-        let id = sqlx::query_scalar!(
-            "INSERT INTO sessions (user_id, refresh_seed, login_method, amr, device, device_hash, user_agent, ip_address,
-                                   auth_time, created_at, last_activity, expires_at, access_until, idle_seconds, is_staff)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, $12, $13) RETURNING id",
+    /// Opens a session, notes the device, and counts the login unless it made the account. Answers whether it is the first
+    /// time that the user signed in from this device, while they have used another. One statement, since every one costs a
+    /// round trip.
+    pub async fn open_session(
+        &mut self,
+        new: &NewSession<'_>,
+        counts: bool,
+        now: DateTime<Utc>,
+    ) -> Result<(SessionId, bool), Error> {
+        let row = sqlx::query!(
+            r#"WITH counted AS (
+                   UPDATE users SET last_login = $9, last_login_method = $3, login_count = login_count + 1
+                   WHERE id = $1 AND $14),
+               others AS (SELECT EXISTS (SELECT 1 FROM known_devices WHERE user_id = $1) AS exist),
+               device AS (
+                   INSERT INTO known_devices AS d (user_id, device_hash, label, first_seen, last_seen)
+                   VALUES ($1, $6, $5, $9, $9)
+                   ON CONFLICT (user_id, device_hash) DO UPDATE SET last_seen = $9, label = coalesce($5, d.label)
+                   RETURNING d.xmax = 0 AS is_new),
+               opened AS (
+                   INSERT INTO sessions (user_id, refresh_seed, login_method, amr, device, device_hash, user_agent,
+                                         ip_address, auth_time, created_at, last_activity, expires_at, access_until,
+                                         idle_seconds, is_staff)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, $12, $13) RETURNING id)
+               SELECT o.id AS "id!", (d.is_new AND s.exist) AS "is_new_device!" FROM opened o, device d, others s"#,
             new.user_id.get(),
             &new.refresh_seed,
             new.login_method,
             new.amr,
             new.device,
-            new.device_hash.as_ref().map(<[u8; 32]>::as_slice),
+            &new.device_hash,
             new.user_agent,
             IpNetwork::from(new.ip) as IpNetwork,
             now,
@@ -137,10 +156,11 @@ impl UnitOfWork {
             new.access_until,
             new.idle.and_then(|idle| i32::try_from(idle.num_seconds()).ok()),
             new.is_staff,
+            counts,
         )
         .fetch_one(self.connection())
         .await?;
-        Ok(id.into())
+        Ok((row.id.into(), row.is_new_device))
     }
 
     /// Locks a session to refresh it. Returns `None` if there is none.

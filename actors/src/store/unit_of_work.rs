@@ -2,7 +2,7 @@
 
 use sqlx::{PgConnection, Postgres, Transaction};
 
-use super::{Error, audit, outbox};
+use super::{Error, consequences, outbox};
 use crate::domain::audit::Entry;
 use chrono::{DateTime, Utc};
 
@@ -37,8 +37,7 @@ impl UnitOfWork {
 
     /// Writes what was gathered, commits, and wakes the relays.
     pub async fn commit(mut self, now: DateTime<Utc>) -> Result<(), Error> {
-        audit::insert(&mut self.transaction, &self.entries, now).await?;
-        outbox::insert(&mut self.transaction, &self.messages, now).await?;
+        consequences::insert(&mut self.transaction, &self.entries, &self.messages, now).await?;
         Ok(self.transaction.commit().await?)
     }
 }
