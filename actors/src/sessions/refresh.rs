@@ -21,7 +21,7 @@ use crate::domain::refresh::{Presented, Verdict, judge};
 use crate::domain::role::{ProfileLevel, Role};
 use crate::domain::second_step::suffices;
 use crate::store::UnitOfWork;
-use crate::store::sessions::{Holder, Refreshable};
+use crate::store::refresh::{Holder, Refreshable};
 
 /// How long Redis answers for a session, in milliseconds. PostgreSQL can at any time; short, so that what Redis missed to
 /// forget is soon gone.

@@ -9,6 +9,7 @@ mod consequences;
 mod error;
 pub mod outbox;
 mod pool;
+pub mod refresh;
 pub mod revocations;
 pub mod sessions;
 pub mod signing_keys;

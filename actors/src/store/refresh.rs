@@ -1,0 +1,212 @@
+//! Sessions as refreshing sees them: read, locked, begun another generation of.
+
+use chrono::{DateTime, Utc};
+use sqlx::types::ipnetwork::IpNetwork;
+
+use super::accounts::Account;
+use super::users::{level, role};
+use super::{Db, Error, UnitOfWork};
+use crate::domain::audit::Entry;
+use crate::domain::principal::{SessionId, UserId};
+use crate::domain::role::{ProfileLevel, Role};
+
+/// A session about to be refreshed.
+#[derive(Clone, Debug)]
+pub struct Refreshable {
+    /// Whose it is.
+    pub user_id: UserId,
+    /// What its refresh tokens are made of.
+    pub refresh_seed: [u8; 32],
+    /// The generation of the newest refresh token.
+    pub generation: u32,
+    /// How its user authenticated.
+    pub amr: Vec<String>,
+    /// When they last did.
+    pub auth_time: DateTime<Utc>,
+    /// The end that no refresh can move.
+    pub expires_at: DateTime<Utc>,
+    /// When it ends if nothing is done with it; `None` where nothing but `expires_at` ends it.
+    pub idle_until: Option<DateTime<Utc>>,
+    /// Whether it has ended.
+    pub is_revoked: bool,
+    /// Whether it was opened by somebody whose role needs a password.
+    pub is_staff: bool,
+}
+
+/// What matters of the user of a session that is about to be refreshed.
+#[derive(Clone, Copy, Debug)]
+pub struct Holder {
+    /// The user.
+    pub id: UserId,
+    /// Their role.
+    pub role: Role,
+    /// Whether they may sign in.
+    pub is_active: bool,
+    /// The epoch of their access tokens.
+    pub token_epoch: i32,
+    /// How much of their profile is there.
+    pub profile_completion: ProfileLevel,
+}
+
+impl From<&Account> for Holder {
+    fn from(account: &Account) -> Self {
+        let Account { id, role, is_active, token_epoch, profile_completion, .. } = *account;
+        Self { id, role, is_active, token_epoch, profile_completion }
+    }
+}
+
+fn seed(bytes: &[u8]) -> Result<[u8; 32], Error> {
+    bytes.try_into().map_err(|_| Error::Inconsistent { table: "sessions", column: "refresh_seed" })
+}
+
+fn number(generation: i32) -> Result<u32, Error> {
+    generation.try_into().map_err(|_| Error::Inconsistent { table: "sessions", column: "refresh_generation" })
+}
+
+impl UnitOfWork {
+    /// Locks a session to refresh it. Returns `None` if there is none.
+    pub async fn lock_session(&mut self, id: SessionId) -> Result<Option<Refreshable>, Error> {
+        let row = sqlx::query!(
+            r#"SELECT user_id, refresh_seed, refresh_generation, amr, auth_time, expires_at,
+                      last_activity + make_interval(secs => idle_seconds) AS idle_until,
+                      (revoked_at IS NOT NULL) AS "is_revoked!", is_staff
+               FROM sessions WHERE id = $1 FOR NO KEY UPDATE"#,
+            id.get()
+        )
+        .fetch_optional(self.connection())
+        .await?;
+        let Some(row) = row else { return Ok(None) };
+        Ok(Some(Refreshable {
+            user_id: row.user_id.into(),
+            refresh_seed: seed(&row.refresh_seed)?,
+            generation: number(row.refresh_generation)?,
+            amr: row.amr,
+            auth_time: row.auth_time,
+            expires_at: row.expires_at,
+            idle_until: row.idle_until,
+            is_revoked: row.is_revoked,
+            is_staff: row.is_staff,
+        }))
+    }
+
+    /// Notes that refresh tokens up to `generation` exist, and until when an access token of the session may be in use.
+    pub async fn advance_session(
+        &mut self,
+        id: SessionId,
+        generation: u32,
+        access_until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE sessions SET refresh_generation = $2, access_until = greatest(access_until, $3),
+                                 last_activity = greatest(last_activity, $4)
+             WHERE id = $1",
+            id.get(),
+            i32::try_from(generation).unwrap_or(i32::MAX),
+            access_until,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// Gives a session another seed, so that every refresh token of it so far is worthless, and a fresh `auth_time`.
+    pub async fn reseed_session(
+        &mut self,
+        id: SessionId,
+        seed: &[u8; 32],
+        access_until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE sessions SET refresh_seed = $2, refresh_generation = 0, access_until = greatest(access_until, $3),
+                                 auth_time = $4, last_activity = greatest(last_activity, $4)
+             WHERE id = $1",
+            id.get(),
+            seed,
+            access_until,
+            now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+impl Db {
+    /// A session and its user, whether or not it has ended. Nothing is locked. Returns `None` if there is none.
+    pub async fn refreshable(&self, id: SessionId) -> Result<Option<(Refreshable, Holder)>, Error> {
+        let row = sqlx::query!(
+            r#"SELECT s.user_id, s.refresh_seed, s.refresh_generation, s.amr, s.auth_time, s.expires_at,
+                      s.last_activity + make_interval(secs => s.idle_seconds) AS idle_until,
+                      (s.revoked_at IS NOT NULL) AS "is_revoked!", s.is_staff,
+                      u.role, u.is_active, u.token_epoch, u.profile_completion
+               FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1"#,
+            id.get()
+        );
+        let Some(row) = row.fetch_optional(self.pool()).await? else { return Ok(None) };
+        let session = Refreshable {
+            user_id: row.user_id.into(),
+            refresh_seed: seed(&row.refresh_seed)?,
+            generation: number(row.refresh_generation)?,
+            amr: row.amr,
+            auth_time: row.auth_time,
+            expires_at: row.expires_at,
+            idle_until: row.idle_until,
+            is_revoked: row.is_revoked,
+            is_staff: row.is_staff,
+        };
+        let holder = Holder {
+            id: session.user_id,
+            role: role(&row.role)?,
+            is_active: row.is_active,
+            token_epoch: row.token_epoch,
+            profile_completion: level(&row.profile_completion)?,
+        };
+        Ok(Some((session, holder)))
+    }
+
+    /// Begins the next generation of a session's refresh tokens and records it, in one statement. Answers `false`, and does
+    /// nothing, if the session or its user is not as `seen` any more.
+    pub async fn rotate_session(
+        &self,
+        id: SessionId,
+        seen: (&Refreshable, &Holder),
+        access_until: DateTime<Utc>,
+        entry: &Entry,
+        now: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let (session, holder) = seen;
+        let (kind, resource) = entry.resource.as_ref().map(|(kind, id)| (*kind, id.as_str())).unzip();
+        let rotate = sqlx::query!(
+            "WITH rotated AS (
+                 UPDATE sessions s SET refresh_generation = s.refresh_generation + 1,
+                                       access_until = greatest(s.access_until, $5),
+                                       last_activity = greatest(s.last_activity, $6)
+                 FROM users u
+                 WHERE s.id = $1 AND s.refresh_generation = $2 AND s.refresh_seed = $3 AND s.revoked_at IS NULL
+                   AND u.id = s.user_id AND u.is_active AND u.token_epoch = $4
+                 RETURNING s.id)
+             INSERT INTO audit_log (created_at, action, actor_id, user_id, resource_type, resource_id, ip_address,
+                                    user_agent, request_id, details)
+             SELECT $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM rotated",
+            id.get(),
+            i32::try_from(session.generation).unwrap_or(i32::MAX),
+            &session.refresh_seed,
+            holder.token_epoch,
+            access_until,
+            now,
+            entry.action.as_str(),
+            entry.actor.map(UserId::get),
+            entry.subject.map(UserId::get),
+            kind,
+            resource,
+            entry.ip.map(IpNetwork::from),
+            entry.user_agent.as_deref(),
+            entry.request_id.as_deref(),
+            serde_json::Value::Object(entry.details.clone()),
+        );
+        Ok(rotate.execute(self.pool()).await?.rows_affected() == 1)
+    }
+}
