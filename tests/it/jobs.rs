@@ -9,6 +9,7 @@ use civiclens_nats::consume::{Delivery, Failure, WorkerOptions};
 use civiclens_nats::jobs::sms::SmsJobV1;
 use civiclens_nats::subjects::Channel;
 use serde_json::Value;
+use tokio::sync::Notify;
 use uuid::Uuid;
 
 use crate::support::{Workshop, eventually, story};
@@ -149,20 +150,22 @@ async fn a_hand_that_panics_or_hangs_costs_one_attempt_and_nothing_else() {
 async fn a_job_in_hand_at_the_end_is_finished_or_given_back() {
     let (shop, seen) = (Workshop::open(LONG).await, Seen::default());
     let (finished, note) = (Arc::new(AtomicU64::new(0)), seen.clone());
-    let done = Arc::clone(&finished);
+    let (done, stopping) = (Arc::clone(&finished), Arc::new(Notify::new()));
+    let held = Arc::clone(&stopping);
     let quick = shop.gets_job().await;
     let worker =
         shop.works(WorkerOptions { drain_timeout: Duration::from_secs(5), ..shop.options(LONG) }, move |job| {
             note.note(&job);
-            let done = Arc::clone(&done);
+            let (done, held) = (Arc::clone(&done), Arc::clone(&held));
             async move {
-                tokio::time::sleep(Duration::from_millis(300)).await;
+                held.notified().await;
                 done.fetch_add(1, Ordering::Relaxed);
                 Ok(())
             }
         });
     seen.is(&[(quick, 1)]).await;
-    worker.stops().await;
+    // The stop has begun before the job may go on.
+    tokio::join!(worker.stops(), async { stopping.notify_one() });
     assert_eq!(finished.load(Ordering::Relaxed), 1, "there was time to finish");
     shop.is_empty().await;
 

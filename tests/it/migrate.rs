@@ -1,10 +1,8 @@
 //! What `migrate` leaves, and what it waits for.
 
-use std::time::Duration;
-
 use sqlx::AssertSqlSafe;
 
-use crate::support::story;
+use crate::support::{eventually, story};
 
 #[actix::test]
 async fn one_migrates_and_the_others_wait_however_long_it_takes() {
@@ -13,9 +11,12 @@ async fn one_migrates_and_the_others_wait_however_long_it_takes() {
         quiet.store.migrate().await.unwrap();
         let mut blocker = quiet.pool.begin().await.unwrap();
         sqlx::query("LOCK TABLE _sqlx_migrations IN ACCESS EXCLUSIVE MODE").execute(&mut *blocker).await.unwrap();
-        // Longer than any lock is waited for elsewhere.
+        // Both wait longer than any lock is waited for elsewhere.
+        let long =
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'
+                    AND clock_timestamp() - query_start > interval '5.5 s'";
         let release = async {
-            tokio::time::sleep(Duration::from_secs(6)).await;
+            eventually("two that wait", async || (quiet.count(long).await == 2).then_some(())).await;
             blocker.commit().await.unwrap();
         };
         let (first, second, ()) = tokio::join!(quiet.store.migrate(), quiet.store.migrate(), release);
