@@ -9,8 +9,11 @@ use crate::domain::password::Config;
 use crate::supervision::Ask;
 
 fn pool(threads: usize, queue: usize, crashed: &CancellationToken) -> Handle {
+    pool_with(Arc::new(SystemEntropy::default()), threads, queue, crashed)
+}
+
+fn pool_with(entropy: Arc<SystemEntropy>, threads: usize, queue: usize, crashed: &CancellationToken) -> Handle {
     let scheme = Scheme::new(&Config { pepper: Secret::from("pepper"), previous_pepper: Secret::default(), cost: 4 });
-    let entropy = Arc::new(SystemEntropy::default());
     Handle::start(Parts { scheme, policy: Policy::Composition, threads, queue, entropy }, crashed)
 }
 
@@ -147,7 +150,8 @@ async fn busy_threads_pass_the_probe_and_stuck_ones_do_not() {
 #[actix::test]
 async fn draining_finishes_what_was_admitted() {
     let crashed = CancellationToken::new();
-    let handle = pool(1, 4, &crashed);
+    let entropy = Arc::new(SystemEntropy::default());
+    let handle = pool_with(Arc::clone(&entropy), 1, 4, &crashed);
     let work: Vec<_> = (0..5)
         .map(|_| {
             let handle = handle.clone();
@@ -162,6 +166,11 @@ async fn draining_finishes_what_was_admitted() {
     }
     drop(handle);
     // The threads end on purpose: no part of the process has died.
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    let ended = async {
+        while Arc::strong_count(&entropy) > 1 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();
     assert!(!crashed.is_cancelled());
 }
