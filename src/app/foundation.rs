@@ -257,10 +257,10 @@ fn keep_gauges(
             }
             metrics.upkeep();
             for (name, pool) in [("requests", &db), ("background", &background_db)] {
+                pool.close_idle();
                 let (size, idle) = pool.usage();
-                metrics::gauge!("civiclens_pool_connections", "pool" => name).set(f64::from(size));
-                let in_use = u32::try_from(idle).map_or(0, |idle| size.saturating_sub(idle));
-                metrics::gauge!("civiclens_pool_in_use", "pool" => name).set(f64::from(in_use));
+                metrics::gauge!("civiclens_pool_connections", "pool" => name).set(count(size));
+                metrics::gauge!("civiclens_pool_in_use", "pool" => name).set(count(size.saturating_sub(idle)));
             }
             for channel in CHANNELS {
                 if let Ok(lag) = consumer_lag(&jetstream, &stream, channel.as_str()).await {
@@ -270,6 +270,11 @@ fn keep_gauges(
             }
         }
     }))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a gauge")]
+fn count(connections: usize) -> f64 {
+    connections as f64
 }
 
 /// Opens the first connections on the thread that will use them (a connection lives on the runtime that opened it), and

@@ -275,7 +275,7 @@ impl Db {
              FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE u.phone = $1",
             phone.as_str()
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(self)
         .await?
         .map(Account::try_from)
         .transpose()
@@ -292,7 +292,7 @@ impl Db {
                AND (u.email_verified OR u.role IN ('nodal_officer', 'admin', 'auditor'))",
             email
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(self)
         .await?
         .map(Account::try_from)
         .transpose()
@@ -307,7 +307,7 @@ impl Db {
              FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE u.id = $1",
             id.get()
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(self)
         .await?
         .map(Account::try_from)
         .transpose()
@@ -321,13 +321,13 @@ impl Db {
             phone.as_str(),
             device_hash
         );
-        Ok(known.fetch_one(self.pool()).await?)
+        Ok(known.fetch_one(self).await?)
     }
 
     /// The devices from which the user signed in, by hash.
     pub async fn known_devices(&self, id: UserId) -> Result<Vec<[u8; 32]>, Error> {
         let hashes = sqlx::query_scalar!("SELECT device_hash FROM known_devices WHERE user_id = $1", id.get())
-            .fetch_all(self.pool())
+            .fetch_all(self)
             .await?;
         Ok(hashes.into_iter().filter_map(|hash| hash.try_into().ok()).collect())
     }
@@ -346,7 +346,7 @@ impl Db {
             since
         )
         .map(|row| (row.id.into(), row.token_epoch, row.tokens_until))
-        .fetch_all(self.pool())
+        .fetch_all(self)
         .await?;
         Ok(rows)
     }
@@ -354,7 +354,7 @@ impl Db {
     /// An id for a user who may come to be.
     pub async fn reserve_user_id(&self) -> Result<UserId, Error> {
         let id = sqlx::query_scalar!(r#"SELECT nextval(pg_get_serial_sequence('users', 'id')) AS "id!""#)
-            .fetch_one(self.pool())
+            .fetch_one(self)
             .await?;
         Ok(id.into())
     }

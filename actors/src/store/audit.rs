@@ -11,8 +11,10 @@ const MONTHS_AHEAD: u32 = 3;
 impl Db {
     /// Appends entries that belong to no other change, in one transaction of their own.
     pub async fn append_audit(&self, entries: &[Entry], now: DateTime<Utc>) -> Result<(), Error> {
-        let mut connection = self.pool().acquire().await?;
-        consequences::insert(&mut connection, entries, &[], now).await
+        let mut connection = self.acquire().await?;
+        consequences::insert(connection.raw(), entries, &[], now).await?;
+        connection.settle();
+        Ok(())
     }
 
     /// Makes the partitions of the month of `today` and of the `MONTHS_AHEAD` that follow, each in a transaction of its
@@ -25,7 +27,7 @@ impl Db {
         for ahead in (0..=MONTHS_AHEAD).rev() {
             let month = today.checked_add_months(Months::new(ahead)).unwrap_or(today);
             let one =
-                sqlx::query_scalar!("SELECT ensure_audit_partitions($1, $2)", month, 0).fetch_one(self.pool()).await;
+                sqlx::query_scalar!("SELECT ensure_audit_partitions($1, $2)", month, 0).fetch_one(self).await;
             match one {
                 Ok(one) => made = made.map(|made| made + one.unwrap_or_default()),
                 Err(error) => made = Err(error.into()),

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod audit;
+mod connection;
 mod consequences;
 mod error;
 pub mod outbox;

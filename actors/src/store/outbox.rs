@@ -3,10 +3,10 @@
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use serde_json::Value;
-use sqlx::postgres::PgListener;
-use sqlx::{Postgres, Transaction};
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use uuid::Uuid;
 
+use super::connection::Transaction;
 use super::{Db, Error, consequences};
 
 /// How many lanes there are; the table's constraint knows the number too.
@@ -44,7 +44,7 @@ pub struct Pending {
 
 /// The lanes a relay holds, and what waits in them. Dropped without [`commit`](Self::commit), the lanes are free again.
 pub struct Lease {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Transaction,
     /// What waits, in order.
     pub pending: Vec<Pending>,
 }
@@ -53,7 +53,7 @@ impl Lease {
     /// Marks `rows` as published and frees the lanes.
     pub async fn commit(mut self, rows: &[i64], now: DateTime<Utc>) -> Result<(), Error> {
         sqlx::query!("UPDATE outbox SET published_at = $2 WHERE id = ANY($1)", rows, now)
-            .execute(&mut *self.transaction)
+            .execute(self.transaction.connection())
             .await?;
         Ok(self.transaction.commit().await?)
     }
@@ -62,14 +62,16 @@ impl Lease {
 impl Db {
     /// Puts one message into the outbox on its own.
     pub async fn enqueue(&self, message: Message, now: DateTime<Utc>) -> Result<(), Error> {
-        let mut connection = self.pool().acquire().await?;
-        consequences::insert(&mut connection, &[], &[message], now).await
+        let mut connection = self.acquire().await?;
+        consequences::insert(connection.raw(), &[], &[message], now).await?;
+        connection.settle();
+        Ok(())
     }
 
     /// Takes up to `lanes` lanes that no other relay holds, those whose first message has waited longest, and reads up to
     /// `limit` messages of them. What concerns the keys of `except` is passed over.
     pub async fn lease_outbox(&self, lanes: i64, limit: i64, except: &[i64]) -> Result<Lease, Error> {
-        let mut transaction = self.pool().begin().await?;
+        let mut transaction = Transaction::begin(self.acquire().await?).await?;
         // Not FOR UPDATE of the messages: a second relay would skip the first message of a user and send the next.
         let held = sqlx::query_scalar!(
             "SELECT l.lane FROM outbox_lanes l
@@ -80,7 +82,7 @@ impl Db {
             lanes,
             except
         )
-        .fetch_all(&mut *transaction)
+        .fetch_all(transaction.connection())
         .await?;
         let pending = if held.is_empty() {
             Vec::new()
@@ -103,7 +105,7 @@ impl Db {
                     expires_at: row.expires_at,
                 },
             })
-            .fetch_all(&mut *transaction)
+            .fetch_all(transaction.connection())
             .await?
         };
         Ok(Lease { transaction, pending })
@@ -118,7 +120,7 @@ impl Db {
                                            WHERE o.lane = l.lane AND o.published_at IS NULL
                                            ORDER BY o.id LIMIT 1) AS first) AS oldest"#
         )
-        .fetch_one(self.pool())
+        .fetch_one(self)
         .await?;
         Ok((row.waiting, row.oldest))
     }
@@ -131,7 +133,7 @@ impl Db {
             before,
             limit
         )
-        .execute(self.pool())
+        .execute(self)
         .await?;
         Ok(done.rows_affected())
     }
@@ -140,7 +142,7 @@ impl Db {
     /// and relays can begin. Answers how many. Consumers recognise what they had. Jobs, which expire, stay: a message to a
     /// person is not repeated. When it fails half-way it can be run again.
     pub async fn replay_outbox(&self, since: DateTime<Utc>) -> Result<u64, Error> {
-        let ends = sqlx::query!("SELECT min(id) AS first, max(id) AS last FROM outbox").fetch_one(self.pool()).await?;
+        let ends = sqlx::query!("SELECT min(id) AS first, max(id) AS last FROM outbox").fetch_one(self).await?;
         let (Some(first), Some(last)) = (ends.first, ends.last) else { return Ok(0) };
         let (mut replayed, mut after) = (0, first - 1);
         while after < last {
@@ -152,15 +154,16 @@ impl Db {
                 after,
                 (after + REPLAY).min(last)
             );
-            replayed += done.execute(self.pool()).await?.rows_affected();
+            replayed += done.execute(self).await?.rows_affected();
             after += REPLAY;
         }
         Ok(replayed)
     }
 
-    /// Listens for commits with messages. The listener keeps one of the pool's connections.
+    /// Listens for commits with messages. On a connection of its own.
     pub async fn listen_outbox(&self) -> Result<Listener, Error> {
-        let mut listener = PgListener::connect_with(self.pool()).await?;
+        let own = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        let mut listener = PgListener::connect_with(&own.connect_lazy_with(self.options().clone())).await?;
         listener.listen(CHANNEL).await?;
         Ok(Listener(listener))
     }

@@ -145,7 +145,7 @@ impl Db {
                FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1"#,
             id.get()
         );
-        let Some(row) = row.fetch_optional(self.pool()).await? else { return Ok(None) };
+        let Some(row) = row.fetch_optional(self).await? else { return Ok(None) };
         let session = Refreshable {
             user_id: row.user_id.into(),
             refresh_seed: seed(&row.refresh_seed)?,
@@ -207,6 +207,6 @@ impl Db {
             entry.request_id.as_deref(),
             serde_json::Value::Object(entry.details.clone()),
         );
-        Ok(rotate.execute(self.pool()).await?.rows_affected() == 1)
+        Ok(rotate.execute(self).await?.rows_affected() == 1)
     }
 }

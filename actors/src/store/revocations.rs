@@ -128,7 +128,7 @@ impl Db {
             revoked_at: row.revoked_at,
             keep_until: row.access_until,
         })
-        .fetch_all(self.pool())
+        .fetch_all(self)
         .await?;
         Ok(rows)
     }
@@ -147,7 +147,7 @@ impl Db {
             revoked_at: row.revoked_at,
             keep_until: row.access_until,
         })
-        .fetch_all(self.pool())
+        .fetch_all(self)
         .await?;
         Ok(rows)
     }

@@ -138,7 +138,7 @@ impl Db {
             expires_at: row.expires_at,
             ended: None,
         })
-        .fetch_all(self.pool())
+        .fetch_all(self)
         .await?;
         Ok(rows)
     }
@@ -173,7 +173,7 @@ impl Db {
             expires_at: row.expires_at,
             ended: Some((row.ended_at, row.reason)),
         })
-        .fetch_all(self.pool())
+        .fetch_all(self)
         .await?;
         Ok(rows)
     }
@@ -181,7 +181,7 @@ impl Db {
     /// When the user of a live session last proved who they are. Returns `None` if the session has ended.
     pub async fn auth_time(&self, id: SessionId) -> Result<Option<DateTime<Utc>>, Error> {
         let time = sqlx::query_scalar!("SELECT auth_time FROM sessions WHERE id = $1 AND revoked_at IS NULL", id.get());
-        Ok(time.fetch_optional(self.pool()).await?)
+        Ok(time.fetch_optional(self).await?)
     }
 
     /// Notes when sessions were last used, in one statement; `sessions` must be in order. What was idle for too long stays so;
@@ -198,7 +198,7 @@ impl Db {
             sessions,
             times
         )
-        .execute(self.pool())
+        .execute(self)
         .await?;
         Ok(done.rows_affected())
     }
@@ -211,7 +211,7 @@ impl Db {
             before,
             limit
         )
-        .execute(self.pool())
+        .execute(self)
         .await?;
         Ok(done.rows_affected())
     }

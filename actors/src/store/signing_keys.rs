@@ -58,8 +58,10 @@ async fn read(connection: &mut PgConnection) -> Result<Vec<SigningKey>, Error> {
 impl Db {
     /// Every signing key, in the order in which they begin to sign.
     pub async fn signing_keys(&self) -> Result<Vec<SigningKey>, Error> {
-        let mut connection = self.pool().acquire().await?;
-        read(&mut connection).await
+        let mut connection = self.acquire().await?;
+        let keys = read(connection.raw()).await?;
+        connection.settle();
+        Ok(keys)
     }
 
     /// Whether an access token may be in use.
@@ -68,7 +70,7 @@ impl Db {
             r#"SELECT EXISTS (SELECT 1 FROM sessions WHERE access_until > $1 AND revoked_at IS NULL) AS "found!""#,
             now
         )
-        .fetch_one(self.pool())
+        .fetch_one(self)
         .await?;
         Ok(found)
     }

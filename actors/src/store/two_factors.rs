@@ -244,7 +244,7 @@ impl Db {
     /// The second factor in force. Returns `None` if there is none.
     pub async fn two_factor(&self, id: UserId) -> Result<Option<Factor>, Error> {
         let row = sqlx::query!("SELECT method, sealed_secret FROM two_factors WHERE user_id = $1", id.get())
-            .fetch_optional(self.pool())
+            .fetch_optional(self)
             .await?;
         row.map(|row| factor(&row.method, row.sealed_secret)).transpose()
     }
@@ -259,7 +259,7 @@ impl Db {
             prefix,
             since
         );
-        Ok(count.fetch_one(self.pool()).await?)
+        Ok(count.fetch_one(self).await?)
     }
 
     /// The second factor that has been set up since `since` and is not confirmed. Returns `None` if there is none.
@@ -269,7 +269,7 @@ impl Db {
             id.get(),
             since
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(self)
         .await?;
         row.map(|row| factor(&row.method, row.sealed_secret)).transpose()
     }

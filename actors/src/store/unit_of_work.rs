@@ -1,7 +1,8 @@
 //! The unit of work: one transaction for a fact and everything that follows from it.
 
-use sqlx::{PgConnection, Postgres, Transaction};
+use sqlx::PgConnection;
 
+use super::connection::Transaction;
 use super::{Error, consequences, outbox};
 use crate::domain::audit::Entry;
 use chrono::{DateTime, Utc};
@@ -10,19 +11,19 @@ use chrono::{DateTime, Utc};
 /// without [`commit`](Self::commit), nothing of it happened.
 #[must_use = "a unit of work that is not committed did nothing"]
 pub struct UnitOfWork {
-    transaction: Transaction<'static, Postgres>,
+    transaction: Transaction,
     entries: Vec<Entry>,
     messages: Vec<outbox::Message>,
 }
 
 impl UnitOfWork {
-    pub(super) fn new(transaction: Transaction<'static, Postgres>) -> Self {
+    pub(super) fn new(transaction: Transaction) -> Self {
         Self { transaction, entries: Vec::new(), messages: Vec::new() }
     }
 
     /// The connection, for the statements of the store.
     pub(crate) fn connection(&mut self) -> &mut PgConnection {
-        &mut self.transaction
+        self.transaction.connection()
     }
 
     /// Adds an audit entry.
@@ -37,7 +38,7 @@ impl UnitOfWork {
 
     /// Writes what was gathered, commits, and wakes the relays.
     pub async fn commit(mut self, now: DateTime<Utc>) -> Result<(), Error> {
-        consequences::insert(&mut self.transaction, &self.entries, &self.messages, now).await?;
+        consequences::insert(self.transaction.connection(), &self.entries, &self.messages, now).await?;
         Ok(self.transaction.commit().await?)
     }
 }

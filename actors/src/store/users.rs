@@ -98,7 +98,7 @@ impl Db {
                FROM users u WHERE u.id = $1"#,
             id.get()
         )
-        .fetch_optional(self.pool())
+        .fetch_optional(self)
         .await?;
         let Some(row) = row else { return Ok(None) };
         Ok(Some(User {
@@ -139,7 +139,7 @@ impl Db {
     /// The language that the holder of `phone` chose. Returns `None` if there is no such account.
     pub async fn language_of(&self, phone: &str) -> Result<Option<Language>, Error> {
         let code = sqlx::query_scalar!("SELECT preferred_language FROM users WHERE phone = $1", phone)
-            .fetch_optional(self.pool())
+            .fetch_optional(self)
             .await?;
         code.as_deref().map(language).transpose()
     }
@@ -147,7 +147,7 @@ impl Db {
     /// The account that holds `phone`. Returns `None` if there is none.
     pub async fn user_id_of(&self, phone: &Phone) -> Result<Option<UserId>, Error> {
         let id = sqlx::query_scalar!("SELECT id FROM users WHERE phone = $1", phone.as_str())
-            .fetch_optional(self.pool())
+            .fetch_optional(self)
             .await?;
         Ok(id.map(UserId::from))
     }
