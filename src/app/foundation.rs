@@ -106,7 +106,7 @@ impl Foundation {
         let topology = keep_topology(nats.clone(), jetstream.clone(), &settings, subjects.clone(), &crashed);
         let gauges = keep_gauges(db.clone(), background_db.clone(), jetstream.clone(), subjects.clone(), &crashed)?;
         let (requests, background) = (Arbiter::new(), Arbiter::new());
-        warm_up(&requests, db.clone(), memory.clone()).await;
+        warm_up(&requests, db.clone(), memory.clone(), &settings.otp.allowed_countries).await;
         Ok(Self {
             settings: Arc::new(settings),
             clock: clock.unwrap_or_else(|| Arc::new(SystemClock)),
@@ -277,12 +277,15 @@ fn count(connections: usize) -> f64 {
     connections as f64
 }
 
-/// Opens the first connections on the thread that will use them (a connection lives on the runtime that opened it), and
-/// builds the tables of phone numbers, which takes most of a second in a debug build.
-async fn warm_up(requests: &Arbiter, db: Db, memory: ShortMemory) {
+/// Opens the first connections on the thread that will use them (a connection lives on the runtime that opened it). Where
+/// other countries than India are served, builds the tables of their numbers, which takes most of a second in a debug build.
+async fn warm_up(requests: &Arbiter, db: Db, memory: ShortMemory, countries: &[String]) {
     let (done, warm) = tokio::sync::oneshot::channel();
+    let abroad = countries.iter().any(|country| country != "IN");
     requests.spawn(async move {
-        let _ = Phone::parse("9876543210").map(|phone| phone.country().is_some());
+        if abroad {
+            let _ = Phone::parse("+442079460958").map(|phone| phone.country().is_some());
+        }
         if let Err(error) = memory.check().await {
             tracing::warn!(%error, "Redis is not there yet");
         }

@@ -26,8 +26,7 @@ impl Db {
         let mut made = Ok(0);
         for ahead in (0..=MONTHS_AHEAD).rev() {
             let month = today.checked_add_months(Months::new(ahead)).unwrap_or(today);
-            let one =
-                sqlx::query_scalar!("SELECT ensure_audit_partitions($1, $2)", month, 0).fetch_one(self).await;
+            let one = sqlx::query_scalar!("SELECT ensure_audit_partitions($1, $2)", month, 0).fetch_one(self).await;
             match one {
                 Ok(one) => made = made.map(|made| made + one.unwrap_or_default()),
                 Err(error) => made = Err(error.into()),

@@ -146,9 +146,8 @@ impl Db {
 
     /// The account that holds `phone`. Returns `None` if there is none.
     pub async fn user_id_of(&self, phone: &Phone) -> Result<Option<UserId>, Error> {
-        let id = sqlx::query_scalar!("SELECT id FROM users WHERE phone = $1", phone.as_str())
-            .fetch_optional(self)
-            .await?;
+        let id =
+            sqlx::query_scalar!("SELECT id FROM users WHERE phone = $1", phone.as_str()).fetch_optional(self).await?;
         Ok(id.map(UserId::from))
     }
 }
