@@ -61,7 +61,7 @@ impl Events {
             id,
             key: user_id.get(),
             subject: self.subjects.event(T::NAME),
-            payload: envelope.to_json()?,
+            payload: envelope.to_text()?,
             request_id: client.request_id.clone(),
             expires_at: None,
         })

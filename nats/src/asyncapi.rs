@@ -159,7 +159,8 @@ fn message<T: Described>(key: &str) -> Value {
         (CONTENT_TYPE_HEADER, constant(CONTENT_TYPE)),
         (REQUEST_ID, optional(text("The `requestid` of the envelope."))),
     ]);
-    let example = Envelope::new(uuid::Uuid::nil(), chrono::DateTime::UNIX_EPOCH, 42, T::example()).to_json();
+    let example = Envelope::new(uuid::Uuid::nil(), chrono::DateTime::UNIX_EPOCH, 42, T::example()).to_text();
+    let example = example.and_then(|text| serde_json::from_str::<Value>(&text));
     json!({
         "name": type_of::<T>(),
         "title": T::NAME,

@@ -137,14 +137,14 @@ impl<T: Payload> Envelope<T> {
         Self { request_id, ..self }
     }
 
-    /// The message as a JSON value, for a table's JSON column.
-    pub fn to_json(&self) -> serde_json::Result<Value> {
-        serde_json::to_value(self.outgoing())
+    /// The message as JSON, with the attributes in a fixed order.
+    pub fn to_text(&self) -> serde_json::Result<String> {
+        serde_json::to_string(&self.outgoing())
     }
 
-    /// The message as the bytes that go over the wire, with the attributes in a fixed order.
+    /// The same as the bytes that go over the wire.
     pub fn to_vec(&self) -> serde_json::Result<Vec<u8>> {
-        serde_json::to_vec(&self.outgoing())
+        self.to_text().map(String::into_bytes)
     }
 
     /// Reads a message.
@@ -233,7 +233,7 @@ mod tests {
     }
 
     fn edited(key: &str, value: Value) -> Vec<u8> {
-        let mut json = sample().to_json().unwrap();
+        let mut json: Value = serde_json::from_str(&sample().to_text().unwrap()).unwrap();
         json[key] = value;
         serde_json::to_vec(&json).unwrap()
     }
@@ -260,7 +260,7 @@ mod tests {
 
     #[test]
     fn what_cannot_be_read_shows_no_value() {
-        let mut data = sample().to_json().unwrap()["data"].clone();
+        let mut data = serde_json::to_value(RegisteredV1::example()).unwrap();
         data["user_id"] = Value::from("+919800000001");
         let error = Envelope::<RegisteredV1>::from_slice(&edited("data", data)).unwrap_err();
         assert_eq!(error, DecodeError::BadData("a field has a value of the wrong kind".to_owned()));

@@ -90,14 +90,8 @@ impl Foundation {
             timeout: ANSWER,
         })
         .context("redis.url")?;
-        let nats = client::connect(&ConnectOptions {
-            url: settings.nats.url.expose().to_owned(),
-            name: "civiclens".to_owned(),
-            connect_timeout: CONNECT,
-            request_timeout: ANSWER,
-        })
-        .await
-        .context("nats.url")?;
+        let (requests, background) = (Arbiter::new(), Arbiter::new());
+        let nats = connect_nats(&requests, settings.nats.url.expose()).await?;
         let jetstream = async_nats::jetstream::new(nats.clone());
         let subjects = Subjects::new(&settings.nats.prefix).context("nats.prefix")?;
         let publisher = Publisher::new(jetstream.clone(), subjects.clone(), ANSWER);
@@ -105,7 +99,6 @@ impl Foundation {
         let crashed = CancellationToken::new();
         let topology = keep_topology(nats.clone(), jetstream.clone(), &settings, subjects.clone(), &crashed);
         let gauges = keep_gauges(db.clone(), background_db.clone(), jetstream.clone(), subjects.clone(), &crashed)?;
-        let (requests, background) = (Arbiter::new(), Arbiter::new());
         warm_up(&requests, db.clone(), memory.clone(), &settings.otp.allowed_countries).await;
         Ok(Self {
             settings: Arc::new(settings),
@@ -277,12 +270,33 @@ fn count(connections: usize) -> f64 {
     connections as f64
 }
 
-/// Opens the first connections on the thread that will use them (a connection lives on the runtime that opened it). Where
-/// other countries than India are served, builds the tables of their numbers, which takes most of a second in a debug build.
+/// Opens the connection to NATS on the thread of what requests wait for.
+async fn connect_nats(requests: &Arbiter, url: &str) -> anyhow::Result<async_nats::Client> {
+    let options = ConnectOptions {
+        url: url.to_owned(),
+        name: "civiclens".to_owned(),
+        connect_timeout: CONNECT,
+        request_timeout: ANSWER,
+    };
+    let connect = async move { client::connect(&options).await };
+    run_on(requests, connect).await.context("the thread of requests ended")?.context("nats.url")
+}
+
+/// Runs `work` on the thread of `arbiter`. A connection lives on the runtime that opened it: using it elsewhere wakes two
+/// threads where one would do. Answers `None` if the thread ended.
+async fn run_on<T: Send + 'static>(arbiter: &Arbiter, work: impl Future<Output = T> + Send + 'static) -> Option<T> {
+    let (done, outcome) = tokio::sync::oneshot::channel();
+    arbiter.spawn(async move {
+        let _nobody_waits = done.send(work.await);
+    });
+    outcome.await.ok()
+}
+
+/// Opens the first connections on the thread that will use them. Where other countries than India are served, builds the tables
+/// of their numbers, which takes most of a second in a debug build.
 async fn warm_up(requests: &Arbiter, db: Db, memory: ShortMemory, countries: &[String]) {
-    let (done, warm) = tokio::sync::oneshot::channel();
     let abroad = countries.iter().any(|country| country != "IN");
-    requests.spawn(async move {
+    let warm = run_on(requests, async move {
         if abroad {
             let _ = Phone::parse("+442079460958").map(|phone| phone.country().is_some());
         }
@@ -292,7 +306,6 @@ async fn warm_up(requests: &Arbiter, db: Db, memory: ShortMemory, countries: &[S
         if let Err(error) = db.check().await {
             tracing::warn!(%error, "PostgreSQL is not there yet");
         }
-        let _ = done.send(());
     });
     if tokio::time::timeout(Duration::from_secs(10), warm).await.is_err() {
         tracing::warn!("starting without warm connections");

@@ -68,7 +68,7 @@ async fn what_cannot_be_read_is_kept_with_why_and_never_tried() {
     let (shop, seen) = (Workshop::open(LONG).await, Seen::default());
     let job = Workshop::job();
     let changed = |field: &str, value: Value| {
-        let mut message = job.to_json().unwrap();
+        let mut message: Value = serde_json::from_str(&job.to_text().unwrap()).unwrap();
         message[field] = value;
         message.to_string().into_bytes()
     };

@@ -7,7 +7,6 @@ use civiclens_actors::domain::clock::Clock;
 use civiclens_actors::outbox::Relay;
 use civiclens_actors::store::outbox::{Listener, Message};
 use civiclens_nats::publish::Publisher;
-use serde_json::json;
 use uuid::Uuid;
 
 use crate::support::{Quiet, TestApp, story};
@@ -18,7 +17,7 @@ fn message(key: i64, number: u128) -> Message {
         id: Uuid::from_u128((u128::from(key.unsigned_abs()) << 64) + number),
         key,
         subject: "test".to_owned(),
-        payload: json!({}),
+        payload: "{}".to_owned(),
         request_id: None,
         expires_at: None,
     }

@@ -20,10 +20,10 @@ const WAITING: &str = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
 async fn commits(app: &TestApp, number: i64, notify: bool) {
     let id = Uuid::from_u128(u128::try_from(number).unwrap());
     let event = RevokedV1 { user_id: number, ..RevokedV1::example() };
-    let body = Envelope::new(id, DateTime::UNIX_EPOCH, number, event).to_json().unwrap();
+    let body = Envelope::new(id, DateTime::UNIX_EPOCH, number, event).to_text().unwrap();
     let mut transaction = app.db.begin().await.unwrap();
     sqlx::query(
-        "INSERT INTO outbox (created_at, message_id, lane, key, subject, payload) VALUES (now(), $1, $2 % 16, $2, $3, $4)",
+        "INSERT INTO outbox (created_at, message_id, lane, key, subject, payload) VALUES (now(), $1, $2 % 16, $2, $3, $4::jsonb)",
     )
     .bind(id)
     .bind(number)

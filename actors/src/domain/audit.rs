@@ -182,6 +182,11 @@ impl Entry {
         self
     }
 
+    /// The further facts as JSON.
+    pub fn details_json(&self) -> String {
+        serde_json::json!(self.details).to_string()
+    }
+
     /// Adds a fact.
     pub fn with(mut self, name: &str, value: impl Into<Value>) -> Self {
         self.details.insert(name.to_owned(), value.into());

@@ -206,7 +206,7 @@ impl Service {
             id,
             key: 0,
             subject: self.parts.subjects.notify(Channel::Sms),
-            payload: envelope.to_json()?,
+            payload: envelope.to_text()?,
             request_id: client.request_id.clone(),
             expires_at: Some(expires_at),
         })
@@ -214,7 +214,7 @@ impl Service {
 
     /// Puts the job on its subject; where NATS does not take it, into the outbox, under the same identity.
     async fn hand_over(&self, message: outbox::Message) -> Result<(), Error> {
-        let body = message.payload.to_string().into_bytes();
+        let body = message.payload.clone().into_bytes();
         let published =
             self.parts.publisher.publish_raw(message.subject.clone(), message.id, body, message.request_id.as_deref());
         let Err(error) = published.await else { return Ok(()) };

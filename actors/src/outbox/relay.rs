@@ -151,7 +151,7 @@ impl Relay {
             tracing::info!(id = %message.id, subject = message.subject, "an expired message was dropped");
             return Ok(());
         }
-        let body = message.payload.to_string().into_bytes();
+        let body = message.payload.clone().into_bytes();
         self.publisher
             .publish_raw(message.subject.clone(), message.id, body, message.request_id.as_deref())
             .await

@@ -14,9 +14,9 @@ use super::revocations::Epoch;
 use super::service::Service;
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
-use crate::domain::principal::UserId;
-use crate::store::UnitOfWork;
+use crate::domain::principal::{SessionId, UserId};
 use crate::store::revocations::Revocation;
+use crate::store::{UnitOfWork, outbox};
 
 /// How many idle sessions are ended in one transaction.
 const IDLE_BATCH: i64 = 200;
@@ -26,19 +26,20 @@ impl Service {
     pub(super) async fn revoke(&self, request: RevokeSessions) -> Result<usize, Error> {
         let RevokeSessions { user_id, which, reason, actor, client } = request;
         let now = self.parts.clock.now();
-        let mut work = self.parts.db.begin().await?;
-        let ended = self.end_in(&mut work, user_id, which, reason, &client, now).await?;
-        let count = ended.sessions.len();
-        if let (Which::One(_), 0) = (which, count) {
-            return Ok(0);
-        }
         let mut entry = Entry::by_user(action(which, reason), user_id, &client).with("reason", reason);
         entry.actor = Some(actor);
-        work.record(match which {
-            Which::One(session) => entry.on("session", session),
-            Which::All | Which::AllBut(_) => entry.with("count", count),
-        });
-        work.commit(now).await?;
+        let ended = if let Which::One(session) = which {
+            let (entry, event) = (entry.on("session", session), self.revoked(user_id, session, reason, &client, now)?);
+            let ended = self.parts.db.end_session((user_id, session), reason, (&entry, &event), now).await?;
+            Ended { sessions: ended.into_iter().collect(), epoch: None }
+        } else {
+            let mut work = self.parts.db.begin().await?;
+            let ended = self.end_in(&mut work, user_id, which, reason, &client, now).await?;
+            work.record(entry.with("count", ended.sessions.len()));
+            work.commit(now).await?;
+            ended
+        };
+        let count = ended.sessions.len();
         self.spread(ended, &client, now).await;
         Ok(count)
     }
@@ -90,19 +91,31 @@ impl Service {
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         for ended in sessions {
-            let event = session::RevokedV1 {
-                user_id: ended.user_id.get(),
-                session_id: ended.session_id.get(),
-                reason: reason.to_owned(),
-                revoked_at: now,
-            };
-            work.announce(self.parts.events.event(ended.user_id, event, client, now)?);
+            work.announce(self.revoked(ended.user_id, ended.session_id, reason, client, now)?);
         }
         Ok(())
     }
 
-    /// Refuses here what ended, forgets its short-lived state, and tells the other nodes. Never fails: who does not hear it
-    /// reads it.
+    /// What other services hear of the end of a session.
+    fn revoked(
+        &self,
+        user_id: UserId,
+        session_id: SessionId,
+        reason: &str,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<outbox::Message, Error> {
+        let event = session::RevokedV1 {
+            user_id: user_id.get(),
+            session_id: session_id.get(),
+            reason: reason.to_owned(),
+            revoked_at: now,
+        };
+        Ok(self.parts.events.event(user_id, event, client, now)?)
+    }
+
+    /// Refuses here what ended, and tells the other nodes. Never fails: who does not hear it reads it. What Redis remembers
+    /// of a refresh is not cleared: the revocation view is asked before it is answered, and it is gone in a minute.
     pub(crate) async fn spread(&self, ended: Ended, client: &Client, now: DateTime<Utc>) {
         let Ended { sessions, epoch } = ended;
         if sessions.is_empty() && epoch.is_none() {
@@ -141,7 +154,6 @@ impl Service {
                 self.broadcast(user_id, message, client, now).await;
             }
         }
-        self.forget(sessions.iter().map(|ended| ended.session_id)).await;
     }
 
     async fn broadcast<T: Payload>(&self, user_id: i64, message: T, client: &Client, now: DateTime<Utc>) {

@@ -94,7 +94,7 @@ impl Service {
         work.advance_session(session_id, generation, access_until, now).await?;
         if generation > session.generation {
             // Before the commit: what Redis knows must not outlive the generation it tells of.
-            self.forget(std::iter::once(session_id)).await;
+            self.forget(session_id).await;
             work.record(Entry::by_user(Action::SessionRefreshed, holder.id, &client).on("session", session_id));
         }
         work.commit(now).await?;
@@ -119,7 +119,7 @@ impl Service {
         }
         if remembered {
             // Before the commit: what Redis knows must not outlive the generation it tells of.
-            self.forget(std::iter::once(session_id)).await;
+            self.forget(session_id).await;
         }
         let access_until = self.access_until(holder.role, session.expires_at, now);
         let entry = Entry::by_user(Action::SessionRefreshed, holder.id, client).on("session", session_id);
@@ -257,16 +257,12 @@ impl Service {
         }
     }
 
-    /// Forgets what Redis knows of sessions that ended. Best effort: the revocation view refuses them anyway.
-    pub(super) async fn forget(&self, sessions: impl Iterator<Item = SessionId>) {
-        let mut commands = redis::pipe();
-        let mut any = false;
-        for session in sessions {
-            commands.del(self.refresh_key(session)).ignore();
-            any = true;
-        }
-        if any && !matches!(timeout(FORGET, self.parts.memory.pipeline::<()>(&commands)).await, Ok(Ok(()))) {
-            tracing::debug!("refreshes could not be forgotten");
+    /// Forgets what Redis knows of a session. Best effort: it is gone in a minute.
+    async fn forget(&self, session: SessionId) {
+        let mut delete = redis::cmd("DEL");
+        delete.arg(self.refresh_key(session));
+        if !matches!(timeout(FORGET, self.parts.memory.command::<()>(&delete)).await, Ok(Ok(()))) {
+            tracing::debug!("a refresh could not be forgotten");
         }
     }
 }

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use sqlx::types::ipnetwork::IpNetwork;
 
 use super::Error;
-use super::outbox::{CHANNEL, LANES, Message};
+use super::outbox::{CHANNEL, Message};
 use crate::domain::audit::Entry;
 use crate::domain::principal::UserId;
 
@@ -20,50 +20,53 @@ pub(super) async fn insert(
     if entries.is_empty() && messages.is_empty() {
         return Ok(());
     }
-    let actions: Vec<_> = entries.iter().map(|e| e.action.as_str().to_owned()).collect();
+    let actions: Vec<_> = entries.iter().map(|e| e.action.as_str()).collect();
     let actors: Vec<_> = entries.iter().map(|e| e.actor.map(UserId::get)).collect();
     let subjects: Vec<_> = entries.iter().map(|e| e.subject.map(UserId::get)).collect();
-    let kinds: Vec<_> = entries.iter().map(|e| e.resource.as_ref().map(|r| r.0.to_owned())).collect();
-    let resources: Vec<_> = entries.iter().map(|e| e.resource.as_ref().map(|r| r.1.clone())).collect();
+    let kinds: Vec<_> = entries.iter().map(|e| e.resource.as_ref().map(|r| r.0)).collect();
+    let resources: Vec<_> = entries.iter().map(|e| e.resource.as_ref().map(|r| r.1.as_str())).collect();
     let addresses: Vec<_> = entries.iter().map(|e| e.ip.map(IpNetwork::from)).collect();
-    let agents: Vec<_> = entries.iter().map(|e| e.user_agent.clone()).collect();
-    let requests: Vec<_> = entries.iter().map(|e| e.request_id.clone()).collect();
-    let details: Vec<_> = entries.iter().map(|e| serde_json::Value::Object(e.details.clone())).collect();
+    let agents: Vec<_> = entries.iter().map(|e| e.user_agent.as_deref()).collect();
+    let requests: Vec<_> = entries.iter().map(|e| e.request_id.as_deref()).collect();
+    let details: Vec<_> = entries.iter().map(Entry::details_json).collect();
     let ids: Vec<_> = messages.iter().map(|m| m.id).collect();
-    let lanes: Vec<_> = messages.iter().map(|m| i16::try_from(m.key.rem_euclid(LANES)).unwrap_or_default()).collect();
+    let lanes: Vec<_> = messages.iter().map(Message::lane).collect();
     let keys: Vec<_> = messages.iter().map(|m| m.key).collect();
-    let places: Vec<_> = messages.iter().map(|m| m.subject.clone()).collect();
-    let payloads: Vec<_> = messages.iter().map(|m| m.payload.clone()).collect();
-    let causes: Vec<_> = messages.iter().map(|m| m.request_id.clone()).collect();
+    let places: Vec<_> = messages.iter().map(|m| m.subject.as_str()).collect();
+    let payloads: Vec<_> = messages.iter().map(|m| m.payload.as_str()).collect();
+    let causes: Vec<_> = messages.iter().map(|m| m.request_id.as_deref()).collect();
     let ends: Vec<_> = messages.iter().map(|m| m.expires_at).collect();
     sqlx::query!(
         "WITH recorded AS (
              INSERT INTO audit_log (created_at, action, actor_id, user_id, resource_type, resource_id, ip_address,
                                     user_agent, request_id, details)
-             SELECT $1, * FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::inet[],
-                                      $8::text[], $9::text[], $10::jsonb[])),
+             SELECT $1, e.action, e.actor, e.subject, e.kind, e.resource, e.ip, e.agent, e.request, e.details::jsonb
+             FROM unnest($2::text[], $3::bigint[], $4::bigint[], $5::text[], $6::text[], $7::inet[], $8::text[], $9::text[],
+                         $10::text[])
+                  AS e (action, actor, subject, kind, resource, ip, agent, request, details)),
          announced AS (
              INSERT INTO outbox (created_at, message_id, lane, key, subject, payload, request_id, expires_at)
-             SELECT $1, * FROM unnest($11::uuid[], $12::smallint[], $13::bigint[], $14::text[], $15::jsonb[], $16::text[],
-                                      $17::timestamptz[])
+             SELECT $1, m.id, m.lane, m.key, m.subject, m.payload::jsonb, m.request, m.expires_at
+             FROM unnest($11::uuid[], $12::smallint[], $13::bigint[], $14::text[], $15::text[], $16::text[],
+                         $17::timestamptz[]) AS m (id, lane, key, subject, payload, request, expires_at)
              ON CONFLICT (message_id) DO NOTHING)
          SELECT pg_notify($18, '') WHERE cardinality($11::uuid[]) > 0",
         now,
-        &actions,
+        &actions as &[&str],
         &actors as &[Option<i64>],
         &subjects as &[Option<i64>],
-        &kinds as &[Option<String>],
-        &resources as &[Option<String>],
+        &kinds as &[Option<&str>],
+        &resources as &[Option<&str>],
         &addresses as &[Option<IpNetwork>],
-        &agents as &[Option<String>],
-        &requests as &[Option<String>],
+        &agents as &[Option<&str>],
+        &requests as &[Option<&str>],
         &details,
         &ids,
         &lanes,
         &keys,
-        &places,
-        &payloads,
-        &causes as &[Option<String>],
+        &places as &[&str],
+        &payloads as &[&str],
+        &causes as &[Option<&str>],
         &ends as &[Option<DateTime<Utc>>],
         CHANNEL,
     )

@@ -2,7 +2,6 @@
 
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
-use serde_json::Value;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use uuid::Uuid;
 
@@ -10,7 +9,7 @@ use super::connection::Transaction;
 use super::{Db, Error, consequences};
 
 /// How many lanes there are; the table's constraint knows the number too.
-pub(super) const LANES: i64 = 16;
+const LANES: i64 = 16;
 /// How many rows one statement of a replay looks at.
 const REPLAY: i64 = 10_000;
 /// The channel on which a commit wakes the relays.
@@ -25,12 +24,19 @@ pub struct Message {
     pub key: i64,
     /// The subject.
     pub subject: String,
-    /// The envelope.
-    pub payload: Value,
+    /// The envelope, as JSON.
+    pub payload: String,
     /// The request that caused it.
     pub request_id: Option<String>,
     /// After this moment nobody needs it.
     pub expires_at: Option<DateTime<Utc>>,
+}
+
+impl Message {
+    /// The lane in which it keeps its place among those of the same key.
+    pub(super) fn lane(&self) -> i16 {
+        i16::try_from(self.key.rem_euclid(LANES)).unwrap_or_default()
+    }
 }
 
 /// A message waiting in the outbox.
@@ -88,8 +94,8 @@ impl Db {
             Vec::new()
         } else {
             sqlx::query!(
-                "SELECT id, message_id, key, subject, payload, request_id, expires_at FROM outbox
-                 WHERE lane = ANY($1) AND published_at IS NULL AND key <> ALL($3) ORDER BY id LIMIT $2",
+                r#"SELECT id, message_id, key, subject, payload::text AS "payload!", request_id, expires_at FROM outbox
+                   WHERE lane = ANY($1) AND published_at IS NULL AND key <> ALL($3) ORDER BY id LIMIT $2"#,
                 &held,
                 limit,
                 except

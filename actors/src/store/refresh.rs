@@ -190,7 +190,7 @@ impl Db {
                  RETURNING s.id)
              INSERT INTO audit_log (created_at, action, actor_id, user_id, resource_type, resource_id, ip_address,
                                     user_agent, request_id, details)
-             SELECT $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM rotated",
+             SELECT $6, $7, $8, $9, $10, $11, $12, $13, $14, $15::text::jsonb FROM rotated",
             id.get(),
             i32::try_from(session.generation).unwrap_or(i32::MAX),
             &session.refresh_seed,
@@ -205,7 +205,7 @@ impl Db {
             entry.ip.map(IpNetwork::from),
             entry.user_agent.as_deref(),
             entry.request_id.as_deref(),
-            serde_json::Value::Object(entry.details.clone()),
+            entry.details_json(),
         );
         Ok(rotate.execute(self).await?.rows_affected() == 1)
     }

@@ -1,8 +1,11 @@
 //! Sessions that are ended before their time, and which of them must still be remembered.
 
 use chrono::{DateTime, Utc};
+use sqlx::types::ipnetwork::IpNetwork;
 
+use super::outbox::{CHANNEL, Message};
 use super::{Db, Error, UnitOfWork};
+use crate::domain::audit::Entry;
 use crate::domain::principal::{SessionId, UserId};
 
 /// The end of a session that must still be remembered.
@@ -115,6 +118,54 @@ impl UnitOfWork {
 }
 
 impl Db {
+    /// Revokes a session of `user_id`, records `entry`, and puts `message` into the outbox, in one statement: it is what
+    /// happens most often to a session after its use. Returns `None`, and does nothing, if it is not theirs or has ended.
+    pub async fn end_session(
+        &self,
+        (user_id, session_id): (UserId, SessionId),
+        reason: &str,
+        (entry, message): (&Entry, &Message),
+        now: DateTime<Utc>,
+    ) -> Result<Option<Revocation>, Error> {
+        let (kind, resource) = entry.resource.as_ref().map(|(kind, id)| (*kind, id.as_str())).unzip();
+        let ended = sqlx::query!(
+            r#"WITH ended AS (
+                   UPDATE sessions SET revoked_at = $3, revoked_reason = $4
+                   WHERE id = $1 AND user_id = $2 AND revoked_at IS NULL AND expires_at > $3 RETURNING access_until),
+               recorded AS (
+                   INSERT INTO audit_log (created_at, action, actor_id, user_id, resource_type, resource_id, ip_address,
+                                          user_agent, request_id, details)
+                   SELECT $3, $5, $6, $7, $8, $9, $10, $11, $12, $13::text::jsonb FROM ended),
+               announced AS (
+                   INSERT INTO outbox (created_at, message_id, lane, key, subject, payload, request_id, expires_at)
+                   SELECT $3, $14, $15, $16, $17, $18::text::jsonb, $19, $20 FROM ended)
+               SELECT access_until AS "access_until!", pg_notify($21, '') IS NULL AS woken FROM ended"#,
+            session_id.get(),
+            user_id.get(),
+            now,
+            reason,
+            entry.action.as_str(),
+            entry.actor.map(UserId::get),
+            entry.subject.map(UserId::get),
+            kind,
+            resource,
+            entry.ip.map(IpNetwork::from),
+            entry.user_agent.as_deref(),
+            entry.request_id.as_deref(),
+            entry.details_json(),
+            message.id,
+            message.lane(),
+            message.key,
+            message.subject,
+            message.payload,
+            message.request_id.as_deref(),
+            message.expires_at,
+            CHANNEL,
+        );
+        let ended = ended.fetch_optional(self).await?;
+        Ok(ended.map(|row| Revocation { user_id, session_id, revoked_at: now, keep_until: row.access_until }))
+    }
+
     /// The ends that an access token may outlive at `now`.
     pub async fn revocations_in_force(&self, now: DateTime<Utc>) -> Result<Vec<Revocation>, Error> {
         let rows = sqlx::query!(
