@@ -31,6 +31,8 @@ const OTHER: &str = "127.0.0.1:18184";
 const TOKEN_SECRET: &str = "token-secret-of-the-benchmark-only-0123456789";
 /// What is mixed into passwords.
 const PEPPER: &str = "pepper-of-the-benchmark-only-0123456789";
+/// What a request caused but did not wait for belongs to it: the relay publishes within a moment.
+const SETTLE: Duration = Duration::from_millis(1500);
 /// Where `dev` listens.
 const DEV: &str = "127.0.0.1:18183";
 
@@ -91,42 +93,32 @@ async fn measure(stack: &Stack, operations: usize) -> anyhow::Result<()> {
     let _worker = Server::start_silent(&program, &["worker", "sms"], &environment)?;
 
     println!("{operations} operations each, {CONNECTIONS} connections\n");
-    println!("| operation | requests/s | p50 ms | p99 ms | CPU s / 1000 | x bare |");
-    println!("| --- | --- | --- | --- | --- | --- |");
-    let get = |path: &str, token: Option<&str>| Request::get(path, token);
-    let floor = run("bare JSON handler", &bare, bare::ADDRESS, vec![get("/", None); operations * 4], 0.0).await?.cost;
+    let mut meter = Meter::start(service, bare, operations * 4).await?;
     let mut visits = Vec::new();
     for visit in ["new user", "returning user"] {
-        let asked = run(
-            &format!("request code ({visit})"),
-            &service,
-            SERVICE,
-            (0..operations).map(|n| post("request-otp", n, None)).collect(),
-            floor,
-        )
-        .await?;
+        let requests = (0..operations).map(|n| post("request-otp", n, None)).collect();
+        let asked = meter.run(&format!("request code ({visit})"), requests).await?;
         let codes = asked.answers.iter().map(|answer| answer["otp"].as_str().map(str::to_owned));
         let codes = codes.collect::<Option<Vec<_>>>().context("an answer holds no code")?;
         let requests = codes.iter().enumerate().map(|(n, code)| post("verify-otp", n, Some(code))).collect();
-        let verified = run(&format!("verify code ({visit})"), &service, SERVICE, requests, floor).await?;
-        visits.push(verified.answers);
+        visits.push(meter.run(&format!("verify code ({visit})"), requests).await?.answers);
     }
     let newest = visits.last().context("nobody came")?;
     let token = text(newest.first().context("nobody came")?, "access_token")?;
-    let whoami = vec![get("/api/v1/auth/whoami", Some(&token)); operations * 4];
-    let whoami = run("whoami", &service, SERVICE, whoami, floor).await?;
-    let verify = vec![get("/verify", Some(&token)); operations * 4];
-    let verify = run("only verifying the same JWT, bare", &bare, bare::ADDRESS, verify, floor).await?;
-    run("users/me", &service, SERVICE, vec![get("/api/v1/users/me", Some(&token)); operations * 2], floor).await?;
-    let newest = sessions::list_and_refresh(&service, newest, floor).await?;
+    let get = |path: &str, times: usize| vec![Request::get(path, Some(&token)); operations * times];
+    let verify = meter.run_bare("only verifying the same JWT, bare", get("/verify", 4)).await?;
+    let whoami = meter.run("whoami", get("/api/v1/auth/whoami", 4)).await?.cost;
+    let verify = f64::midpoint(verify, meter.run_bare("only verifying the same JWT, bare", get("/verify", 4)).await?);
+    meter.run("users/me", get("/api/v1/users/me", 2)).await?;
+    let newest = sessions::list_and_refresh(&mut meter, newest).await?;
     let before = fresh_memory(&program, &environment).await?;
     let ended = [visits.swap_remove(0), newest].concat();
-    sessions::log_out(&service, &ended, floor).await?;
+    sessions::log_out(&mut meter, &ended).await?;
     let after = fresh_memory(&program, &environment).await?;
-    println!("\nwhoami: {:.2} x the CPU of only verifying the same JWT", whoami.cost / verify.cost);
+    println!("\nwhoami: {:.2} x the CPU of only verifying the same JWT", whoami / verify);
     println!("{} revocations in force: {:.1} MiB more in a node that loads them", ended.len(), after - before);
     flood::measure((operations / 50).max(24)).await?;
-    println!("memory: {idle:.0} MiB idle, {:.0} MiB after the run", service.memory_mib()?);
+    println!("memory: {idle:.0} MiB idle, {:.0} MiB after the run", meter.service.memory_mib()?);
     Ok(())
 }
 
@@ -191,26 +183,68 @@ fn percentile(times: &[Duration], share: usize) -> f64 {
     times.get(times.len() * share / 100).map_or(0.0, |time| time.as_secs_f64() * 1000.0)
 }
 
+/// Measures one operation after the other, each against the bare handler just before and just after it: a machine that gets
+/// slower meanwhile counts for neither.
+struct Meter {
+    service: Server,
+    bare: Server,
+    /// How many requests one measurement of the bare handler takes.
+    calls: usize,
+    /// What the bare handler cost last.
+    floor: f64,
+}
+
+/// What was measured of one operation.
 struct Run {
+    /// CPU seconds for 1 000.
     cost: f64,
     answers: Vec<Value>,
 }
 
-/// Sends `requests` and prints a line.
-async fn run(name: &str, server: &Server, address: &str, requests: Vec<Request>, floor: f64) -> anyhow::Result<Run> {
-    let count = requests.len();
+impl Meter {
+    async fn start(service: Server, bare: Server, calls: usize) -> anyhow::Result<Self> {
+        println!("| operation | requests/s | p50 ms | p99 ms | CPU s / 1000 | x bare |");
+        println!("| --- | --- | --- | --- | --- | --- |");
+        let mut meter = Self { service, bare, calls, floor: 0.0 };
+        meter.floor = meter.run_bare("bare JSON handler", vec![Request::get("/", None); calls]).await?;
+        Ok(meter)
+    }
+
+    /// Sends `requests` to the service and prints a line.
+    async fn run(&mut self, name: &str, requests: Vec<Request>) -> anyhow::Result<Run> {
+        let before = self.floor;
+        let (run, line) = send(name, &self.service, SERVICE, requests, SETTLE).await?;
+        let bare = vec![Request::get("/", None); self.calls];
+        self.floor = send("bare", &self.bare, bare::ADDRESS, bare, Duration::ZERO).await?.0.cost;
+        println!("{line} {:.1} |", run.cost / f64::midpoint(before, self.floor));
+        Ok(run)
+    }
+
+    /// Sends `requests` to the bare handlers and prints a line. Answers the CPU seconds for 1 000.
+    async fn run_bare(&self, name: &str, requests: Vec<Request>) -> anyhow::Result<f64> {
+        let (run, line) = send(name, &self.bare, bare::ADDRESS, requests, Duration::ZERO).await?;
+        println!("{line} {:.1} |", if self.floor > 0.0 { run.cost / self.floor } else { 1.0 });
+        Ok(run.cost)
+    }
+}
+
+/// Sends `requests`. Answers what was measured, and most of the line that tells of it.
+async fn send(
+    name: &str,
+    server: &Server,
+    address: &str,
+    requests: Vec<Request>,
+    settle: Duration,
+) -> anyhow::Result<(Run, String)> {
+    let count = u32::try_from(requests.len())?;
     let (cpu, start) = (server.cpu_seconds()?, Instant::now());
     let (answers, mut times) =
         client::send_all(address, requests, CONNECTIONS, Duration::ZERO).await.with_context(|| name.to_owned())?;
     let wall = start.elapsed();
-    // What the request caused but did not wait for belongs to it: the relay publishes within a moment.
-    tokio::time::sleep(Duration::from_millis(1500)).await;
-    let operations = u32::try_from(count)?;
-    let cost = (server.cpu_seconds()? - cpu) / f64::from(operations) * 1000.0;
+    tokio::time::sleep(settle).await;
+    let cost = (server.cpu_seconds()? - cpu) / f64::from(count) * 1000.0;
     times.sort();
-    let percentile = |share| percentile(&times, share);
-    let rate = f64::from(operations) / wall.as_secs_f64();
-    let multiple = if floor > 0.0 { cost / floor } else { 1.0 };
-    println!("| {name} | {rate:.0} | {:.2} | {:.2} | {cost:.4} | {multiple:.1} |", percentile(50), percentile(99));
-    Ok(Run { cost, answers })
+    let (half, most) = (percentile(&times, 50), percentile(&times, 99));
+    let rate = f64::from(count) / wall.as_secs_f64();
+    Ok((Run { cost, answers }, format!("| {name} | {rate:.0} | {half:.2} | {most:.2} | {cost:.4} |")))
 }

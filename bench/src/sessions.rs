@@ -3,26 +3,25 @@
 use serde_json::{Value, json};
 
 use crate::client::Request;
-use crate::process::Server;
-use crate::{SERVICE, address_of, run, text};
+use crate::{Meter, address_of, text};
 
 /// Lists the sessions of each user once, and refreshes each session once. Answers the sessions with their new tokens.
-pub(crate) async fn list_and_refresh(service: &Server, opened: &[Value], floor: f64) -> anyhow::Result<Vec<Value>> {
+pub(crate) async fn list_and_refresh(meter: &mut Meter, opened: &[Value]) -> anyhow::Result<Vec<Value>> {
     let list = |answer: &Value| Ok(Request::get("/api/v1/auth/sessions", Some(&text(answer, "access_token")?)));
     let requests = opened.iter().map(list).collect::<anyhow::Result<_>>()?;
-    run("list sessions", service, SERVICE, requests, floor).await?;
+    meter.run("list sessions", requests).await?;
     let refresh = |(n, answer): (usize, &Value)| {
         let body = json!({ "refresh_token": text(answer, "refresh_token")? });
         Ok(Request::post("/api/v1/auth/refresh-token", &body, &address_of(n)))
     };
     let requests = opened.iter().enumerate().map(refresh).collect::<anyhow::Result<_>>()?;
-    Ok(run("refresh", service, SERVICE, requests, floor).await?.answers)
+    Ok(meter.run("refresh", requests).await?.answers)
 }
 
 /// Ends each session.
-pub(crate) async fn log_out(service: &Server, opened: &[Value], floor: f64) -> anyhow::Result<()> {
+pub(crate) async fn log_out(meter: &mut Meter, opened: &[Value]) -> anyhow::Result<()> {
     let log_out = |answer: &Value| Ok(Request::post_as("/api/v1/auth/logout", &text(answer, "access_token")?));
     let requests = opened.iter().map(log_out).collect::<anyhow::Result<_>>()?;
-    run("log out", service, SERVICE, requests, floor).await?;
+    meter.run("log out", requests).await?;
     Ok(())
 }

@@ -75,6 +75,8 @@ pub async fn connect(options: &ConnectOptions) -> Result<Client, ConnectError> {
         .connection_timeout(options.connect_timeout)
         .request_timeout(Some(options.request_timeout))
         .retry_on_initial_connect()
+        // What this process says to all it knows already.
+        .no_echo()
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_delay);
     // The client library does not look at the credentials in an address, so they are handed over apart.

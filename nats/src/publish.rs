@@ -112,7 +112,8 @@ impl Publisher {
     }
 }
 
-/// Tells every node that listens at this moment, over plain NATS. Returns when the message is on its way.
+/// Tells every other process that listens at this moment, over plain NATS. Returns when the message is with the client
+/// library, which sends what it has as soon as it can.
 ///
 /// # Errors
 /// Every variant of [`Error`]; nobody acknowledges a broadcast, so success says nothing about who heard it.
@@ -122,12 +123,11 @@ pub async fn broadcast<T: Payload>(client: &Client, subject: String, envelope: &
     }
     let headers = headers(&envelope.id.to_string(), CONTENT_TYPE, envelope.request_id.as_deref());
     let body = envelope.to_vec()?;
-    let sent = async {
-        let published = client.publish_with_headers(subject, headers, body.into()).await;
-        published.map_err(|error| Error::Rejected(error.to_string()))?;
-        client.flush().await.map_err(|error| Error::Rejected(error.to_string()))
-    };
-    tokio::time::timeout(BROADCAST_TIMEOUT, sent).await.unwrap_or(Err(Error::Timeout))
+    let sent = client.publish_with_headers(subject, headers, body.into());
+    match tokio::time::timeout(BROADCAST_TIMEOUT, sent).await {
+        Ok(sent) => sent.map_err(|error| Error::Rejected(error.to_string())),
+        Err(_) => Err(Error::Timeout),
+    }
 }
 
 fn is_connected(client: &Client) -> bool {

@@ -26,14 +26,11 @@ impl Service {
     /// reading must start.
     async fn reread(&self, since: Option<DateTime<Utc>>) -> Result<DateTime<Utc>, Error> {
         let (now, db) = (self.parts.clock.now(), &self.parts.view_db);
-        let ended = match since {
-            None => db.revocations_in_force(now).await?,
-            Some(since) => db.revocations_since(since, now).await?,
-        };
+        let ended = db.revocations(since, now).await?;
         let epochs = db.token_epochs(since, now).await?;
         let epochs: Vec<Epoch> =
             epochs.into_iter().map(|(user_id, first, keep_until)| Epoch { user_id, first, keep_until }).collect();
-        self.revocations.load(&ended, &epochs, now);
+        self.revocations.load(ended, &epochs, now);
         Ok(now - OVERLAP)
     }
 

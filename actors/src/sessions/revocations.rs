@@ -8,7 +8,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::domain::principal::{Principal, SessionId, UserId};
-use crate::store::revocations::Revocation;
+use crate::store::revocations::Ended;
 
 /// How often the view is read again: the longest a revocation takes to arrive where NATS is cut off.
 pub(super) const REREAD_EVERY: Duration = Duration::from_secs(2);
@@ -68,9 +68,9 @@ impl Revocations {
     }
 
     /// Adds what was read, and forgets what no token can need any more.
-    pub(super) fn load(&self, read: &[Revocation], epochs: &[Epoch], now: DateTime<Utc>) {
+    pub(super) fn load(&self, read: Vec<Ended>, epochs: &[Epoch], now: DateTime<Utc>) {
         let mut view = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        view.ended.extend(read.iter().map(|revocation| (revocation.session_id, revocation.keep_until)));
+        view.ended.extend(read);
         view.ended.retain(|_, keep_until| *keep_until > now);
         for epoch in epochs {
             view.add_epoch(epoch);
@@ -106,9 +106,9 @@ mod tests {
         let now = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
         view.add(std::iter::once((1.into(), now + chrono::Duration::hours(1))));
         assert_eq!(view.refuses(&principal(1, 0)), None);
-        view.load(&[], &[], now);
+        view.load(Vec::new(), &[], now);
         assert_eq!((view.refuses(&principal(1, 0)), view.refuses(&principal(2, 0))), (Some(true), Some(false)));
-        view.load(&[], &[], now + chrono::Duration::hours(2));
+        view.load(Vec::new(), &[], now + chrono::Duration::hours(2));
         assert_eq!(view.refuses(&principal(1, 0)), Some(false));
     }
 
@@ -117,11 +117,11 @@ mod tests {
         let view = Revocations::default();
         let now = DateTime::from_timestamp(1_790_000_000, 0).unwrap_or_default();
         let epoch = |first| Epoch { user_id: 7.into(), first, keep_until: now + chrono::Duration::hours(1) };
-        view.load(&[], &[epoch(3)], now);
+        view.load(Vec::new(), &[epoch(3)], now);
         view.add_epoch(&epoch(2));
         let refused: Vec<_> = (1..5).map(|epoch| view.refuses(&principal(1, epoch))).collect();
         assert_eq!(refused, [Some(true), Some(true), Some(false), Some(false)]);
-        view.load(&[], &[], now + chrono::Duration::hours(2));
+        view.load(Vec::new(), &[], now + chrono::Duration::hours(2));
         assert_eq!(view.refuses(&principal(1, 1)), Some(false));
     }
 }

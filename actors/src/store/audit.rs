@@ -12,7 +12,7 @@ impl Db {
     /// Appends entries that belong to no other change, in one transaction of their own.
     pub async fn append_audit(&self, entries: &[Entry], now: DateTime<Utc>) -> Result<(), Error> {
         let mut connection = self.acquire().await?;
-        consequences::insert(connection.raw(), entries, &[], now).await?;
+        consequences::insert(connection.raw(), entries, &[], self.bell(), now).await?;
         connection.settle();
         Ok(())
     }

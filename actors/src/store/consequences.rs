@@ -5,16 +5,18 @@ use sqlx::PgConnection;
 use sqlx::types::ipnetwork::IpNetwork;
 
 use super::Error;
+use super::bell::Bell;
 use super::outbox::{CHANNEL, Message};
 use crate::domain::audit::Entry;
 use crate::domain::principal::UserId;
 
 /// Appends entries to the audit log and messages to the outbox, each in order, and wakes the relays when the transaction
-/// commits.
+/// commits, if the bell rings.
 pub(super) async fn insert(
     connection: &mut PgConnection,
     entries: &[Entry],
     messages: &[Message],
+    bell: &Bell,
     now: DateTime<Utc>,
 ) -> Result<(), Error> {
     if entries.is_empty() && messages.is_empty() {
@@ -50,7 +52,7 @@ pub(super) async fn insert(
              FROM unnest($11::uuid[], $12::smallint[], $13::bigint[], $14::text[], $15::text[], $16::text[],
                          $17::timestamptz[]) AS m (id, lane, key, subject, payload, request, expires_at)
              ON CONFLICT (message_id) DO NOTHING)
-         SELECT pg_notify($18, '') WHERE cardinality($11::uuid[]) > 0",
+         SELECT pg_notify($18, '') WHERE $19::boolean",
         now,
         &actions as &[&str],
         &actors as &[Option<i64>],
@@ -69,6 +71,7 @@ pub(super) async fn insert(
         &causes as &[Option<&str>],
         &ends as &[Option<DateTime<Utc>>],
         CHANNEL,
+        !messages.is_empty() && bell.rings(),
     )
     .execute(connection)
     .await?;

@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod audit;
+mod bell;
 mod connection;
 mod consequences;
 mod error;

@@ -69,7 +69,7 @@ impl Db {
     /// Puts one message into the outbox on its own.
     pub async fn enqueue(&self, message: Message, now: DateTime<Utc>) -> Result<(), Error> {
         let mut connection = self.acquire().await?;
-        consequences::insert(connection.raw(), &[], &[message], now).await?;
+        consequences::insert(connection.raw(), &[], &[message], self.bell(), now).await?;
         connection.settle();
         Ok(())
     }

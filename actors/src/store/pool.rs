@@ -1,6 +1,7 @@
 //! The connection pool.
 
 use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use deadpool::Runtime;
@@ -12,6 +13,7 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgQueryResult, PgRow, PgSta
 use sqlx::{ConnectOptions, Connection, Describe, Either, Execute, Executor, Postgres, SqlStr};
 
 use super::Error;
+use super::bell::Bell;
 use super::connection::{Manager, Transaction};
 use super::unit_of_work::UnitOfWork;
 use crate::domain::secret::Secret;
@@ -31,6 +33,7 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: Pool<Manager>,
+    bell: Arc<Bell>,
 }
 
 /// How long what is left of a use that was given up may take. A connection that takes longer is replaced.
@@ -67,7 +70,7 @@ impl Db {
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| sqlx::Error::Configuration(error.into()))?;
-        Ok(Self { pool })
+        Ok(Self { pool, bell: Arc::new(Bell::new()) })
     }
 
     /// A connection. Waits for one to be free, at most as long as was configured.
@@ -84,9 +87,14 @@ impl Db {
         &self.pool.manager().options
     }
 
+    /// What wakes the relays.
+    pub(super) fn bell(&self) -> &Bell {
+        &self.bell
+    }
+
     /// Begins a unit of work.
     pub async fn begin(&self) -> Result<UnitOfWork, Error> {
-        Ok(UnitOfWork::new(Transaction::begin(self.acquire().await?).await?))
+        Ok(UnitOfWork::new(Transaction::begin(self.acquire().await?).await?, Arc::clone(&self.bell)))
     }
 
     /// Applies every migration that is missing, and makes the partitions of the audit log, so that a command that is run

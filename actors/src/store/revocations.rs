@@ -15,11 +15,12 @@ pub struct Revocation {
     pub user_id: UserId,
     /// The session.
     pub session_id: SessionId,
-    /// When it was revoked.
-    pub revoked_at: DateTime<Utc>,
     /// Until when an access token of it may be in use.
     pub keep_until: DateTime<Utc>,
 }
+
+/// A session that was ended, and until when an access token of it may be in use.
+pub type Ended = (SessionId, DateTime<Utc>);
 
 impl UnitOfWork {
     /// Revokes a session of `user_id`. Returns `None` if it is not theirs or has ended already.
@@ -40,7 +41,7 @@ impl UnitOfWork {
         )
         .fetch_optional(self.connection())
         .await?;
-        Ok(keep_until.map(|keep_until| Revocation { user_id, session_id, revoked_at: now, keep_until }))
+        Ok(keep_until.map(|keep_until| Revocation { user_id, session_id, keep_until }))
     }
 
     /// Revokes the live sessions of `user_id`, but for `except`.
@@ -62,7 +63,7 @@ impl UnitOfWork {
             now,
             reason
         )
-        .map(|row| Revocation { user_id, session_id: row.id.into(), revoked_at: now, keep_until: row.access_until })
+        .map(|row| Revocation { user_id, session_id: row.id.into(), keep_until: row.access_until })
         .fetch_all(self.connection())
         .await?;
         Ok(ended)
@@ -87,7 +88,7 @@ impl UnitOfWork {
             now,
             reason
         )
-        .map(|row| Revocation { user_id, session_id: row.id.into(), revoked_at: now, keep_until: row.access_until })
+        .map(|row| Revocation { user_id, session_id: row.id.into(), keep_until: row.access_until })
         .fetch_all(self.connection())
         .await?;
         Ok(ended)
@@ -105,12 +106,7 @@ impl UnitOfWork {
             now,
             limit
         )
-        .map(|row| Revocation {
-            user_id: row.user_id.into(),
-            session_id: row.id.into(),
-            revoked_at: now,
-            keep_until: row.access_until,
-        })
+        .map(|row| Revocation { user_id: row.user_id.into(), session_id: row.id.into(), keep_until: row.access_until })
         .fetch_all(self.connection())
         .await?;
         Ok(ended)
@@ -139,7 +135,7 @@ impl Db {
                announced AS (
                    INSERT INTO outbox (created_at, message_id, lane, key, subject, payload, request_id, expires_at)
                    SELECT $3, $14, $15, $16, $17, $18::text::jsonb, $19, $20 FROM ended)
-               SELECT access_until AS "access_until!", pg_notify($21, '') IS NULL AS woken FROM ended"#,
+               SELECT access_until AS "access_until!", CASE WHEN $22 THEN pg_notify($21, '') END IS NULL AS woken FROM ended"#,
             session_id.get(),
             user_id.get(),
             now,
@@ -161,45 +157,25 @@ impl Db {
             message.request_id.as_deref(),
             message.expires_at,
             CHANNEL,
+            self.bell().rings(),
         );
         let ended = ended.fetch_optional(self).await?;
-        Ok(ended.map(|row| Revocation { user_id, session_id, revoked_at: now, keep_until: row.access_until }))
+        Ok(ended.map(|row| Revocation { user_id, session_id, keep_until: row.access_until }))
     }
 
-    /// The ends that an access token may outlive at `now`.
-    pub async fn revocations_in_force(&self, now: DateTime<Utc>) -> Result<Vec<Revocation>, Error> {
-        let rows = sqlx::query!(
-            r#"SELECT id, user_id, revoked_at AS "revoked_at!", access_until FROM sessions
-               WHERE revoked_at IS NOT NULL AND access_until > $1"#,
+    /// The sessions that were ended since `since`, or ever, and may be outlived by an access token at `now`: until when.
+    pub async fn revocations(&self, since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Vec<Ended>, Error> {
+        // On a connection taken by hand: there may be many, and outside a unit of work they would be gathered twice.
+        let mut connection = self.acquire().await?;
+        let ended = sqlx::query!(
+            "SELECT id, access_until FROM sessions WHERE revoked_at >= $1 AND access_until > $2",
+            since.unwrap_or(DateTime::UNIX_EPOCH),
             now
         )
-        .map(|row| Revocation {
-            user_id: row.user_id.into(),
-            session_id: row.id.into(),
-            revoked_at: row.revoked_at,
-            keep_until: row.access_until,
-        })
-        .fetch_all(self)
+        .map(|row| (row.id.into(), row.access_until))
+        .fetch_all(connection.raw())
         .await?;
-        Ok(rows)
-    }
-
-    /// The revocations since `since` that still matter at `now`.
-    pub async fn revocations_since(&self, since: DateTime<Utc>, now: DateTime<Utc>) -> Result<Vec<Revocation>, Error> {
-        let rows = sqlx::query!(
-            r#"SELECT id, user_id, revoked_at AS "revoked_at!", access_until FROM sessions
-               WHERE revoked_at >= $1 AND access_until > $2"#,
-            since,
-            now
-        )
-        .map(|row| Revocation {
-            user_id: row.user_id.into(),
-            session_id: row.id.into(),
-            revoked_at: row.revoked_at,
-            keep_until: row.access_until,
-        })
-        .fetch_all(self)
-        .await?;
-        Ok(rows)
+        connection.settle();
+        Ok(ended)
     }
 }

@@ -1,7 +1,10 @@
 //! The unit of work: one transaction for a fact and everything that follows from it.
 
+use std::sync::Arc;
+
 use sqlx::PgConnection;
 
+use super::bell::Bell;
 use super::connection::Transaction;
 use super::{Error, consequences, outbox};
 use crate::domain::audit::Entry;
@@ -14,11 +17,12 @@ pub struct UnitOfWork {
     transaction: Transaction,
     entries: Vec<Entry>,
     messages: Vec<outbox::Message>,
+    bell: Arc<Bell>,
 }
 
 impl UnitOfWork {
-    pub(super) fn new(transaction: Transaction) -> Self {
-        Self { transaction, entries: Vec::new(), messages: Vec::new() }
+    pub(super) fn new(transaction: Transaction, bell: Arc<Bell>) -> Self {
+        Self { transaction, entries: Vec::new(), messages: Vec::new(), bell }
     }
 
     /// The connection, for the statements of the store.
@@ -38,7 +42,7 @@ impl UnitOfWork {
 
     /// Writes what was gathered, commits, and wakes the relays.
     pub async fn commit(mut self, now: DateTime<Utc>) -> Result<(), Error> {
-        consequences::insert(self.transaction.connection(), &self.entries, &self.messages, now).await?;
+        consequences::insert(self.transaction.connection(), &self.entries, &self.messages, &self.bell, now).await?;
         Ok(self.transaction.commit().await?)
     }
 }
