@@ -36,12 +36,14 @@ pub struct Gate {
     name: &'static str,
     permits: Arc<Semaphore>,
     size: usize,
+    occupancy: metrics::Gauge,
 }
 
 impl Gate {
     /// A gate that admits `size` at once.
     pub fn new(name: &'static str, size: usize) -> Self {
-        Self { name, permits: Arc::new(Semaphore::new(size)), size }
+        let occupancy = metrics::gauge!("civiclens_mailbox_occupancy", "actor" => name);
+        Self { name, permits: Arc::new(Semaphore::new(size)), size, occupancy }
     }
 
     /// Admits one, or refuses at once.
@@ -50,9 +52,8 @@ impl Gate {
             metrics::counter!("civiclens_mailbox_refused_total", "actor" => self.name).increment(1);
             AskError::Overloaded
         })?;
-        let gauge = metrics::gauge!("civiclens_mailbox_occupancy", "actor" => self.name);
-        gauge.increment(1.0);
-        Ok(Permit { _permit: permit, gauge })
+        self.occupancy.increment(1.0);
+        Ok(Permit { _permit: permit, occupancy: self.occupancy.clone() })
     }
 
     /// Waits until nothing is admitted any more, and admits nothing again.
@@ -68,12 +69,12 @@ impl Gate {
 /// An admission. It travels in the message and ends with the work, not with the caller.
 pub struct Permit {
     _permit: OwnedSemaphorePermit,
-    gauge: metrics::Gauge,
+    occupancy: metrics::Gauge,
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        self.gauge.decrement(1.0);
+        self.occupancy.decrement(1.0);
     }
 }
 

@@ -7,7 +7,7 @@ use actix::Arbiter;
 use anyhow::Context;
 use civiclens_actors::domain::breaker::Rule;
 use civiclens_actors::domain::clock::{Clock, SystemClock};
-use civiclens_actors::domain::entropy::{Entropy, SystemEntropy};
+use civiclens_actors::domain::entropy::{DrawnAhead, Entropy, SystemEntropy};
 use civiclens_actors::domain::keys::{HashKey, Sealer};
 use civiclens_actors::domain::password::Scheme;
 use civiclens_actors::domain::phone::Phone;
@@ -54,6 +54,8 @@ pub(super) struct Foundation {
     pub(super) settings: Arc<Settings>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) entropy: Arc<dyn Entropy>,
+    /// For identifiers.
+    pub(super) ids: Arc<dyn Entropy>,
     pub(super) db: Db,
     pub(super) background_db: Db,
     /// One connection for the revocation view alone.
@@ -104,6 +106,7 @@ impl Foundation {
             settings: Arc::new(settings),
             clock: clock.unwrap_or_else(|| Arc::new(SystemClock)),
             entropy: Arc::new(SystemEntropy::default()),
+            ids: Arc::new(DrawnAhead::new(Arc::new(SystemEntropy::default()))),
             db,
             background_db,
             view_db,

@@ -86,13 +86,13 @@ fn serve(
 }
 
 fn node_state(foundation: &Foundation, readiness: Arc<dyn Readiness>) -> anyhow::Result<NodeState> {
-    let (clock, entropy) = (Arc::clone(&foundation.clock), Arc::clone(&foundation.entropy));
+    let (clock, ids) = (Arc::clone(&foundation.clock), Arc::clone(&foundation.ids));
     Ok(NodeState {
         readiness,
         metrics: start_metrics()?,
         settings: Arc::clone(&foundation.settings),
         request_ids: Arc::new(move || {
-            entropy::uuid_v7(clock.now(), &*entropy).map(|id| id.to_string()).unwrap_or_default()
+            entropy::uuid_v7(clock.now(), &*ids).map(|id| id.to_string()).unwrap_or_default()
         }),
         api_elsewhere: None,
     })

@@ -31,7 +31,7 @@ fn span(length: Duration) -> anyhow::Result<chrono::Duration> {
 
 impl Foundation {
     pub(super) fn events(&self) -> Events {
-        Events::new(self.subjects.clone(), Arc::clone(&self.entropy))
+        Events::new(self.subjects.clone(), Arc::clone(&self.ids))
     }
 
     pub(super) fn lockout(&self) -> Lockout {

@@ -63,11 +63,15 @@ impl<'a> Citizen<'a> {
         text
     }
 
+    /// The code in the next SMS that holds one. Notices go another way and may come before it or after.
     pub(crate) async fn code_from_sms(&self) -> String {
-        let text = self.sms().await;
-        let code = text.split(' ').next().unwrap().to_owned();
-        assert!(code.len() == 6 && code.bytes().all(|byte| byte.is_ascii_digit()), "{text}");
-        code
+        loop {
+            let text = self.sms().await;
+            let first = text.split(' ').next().unwrap();
+            if first.len() == 6 && first.bytes().all(|byte| byte.is_ascii_digit()) {
+                return first.to_owned();
+            }
+        }
     }
 
     /// Requests a code and reads it.
