@@ -61,7 +61,7 @@ pub async fn dev(settings: Settings, data_dir: PathBuf) -> anyhow::Result<ExitCo
         let _ = fs::remove_file(data_dir.join("dev.json"));
     };
     let mut stack = Stack::start_once_ours(options, silence).await?;
-    let outcome = run(settings, &data_dir, &mut stack).await;
+    let outcome = Box::pin(run(settings, &data_dir, &mut stack)).await;
     silence();
     stack.stop().await?;
     outcome

@@ -81,7 +81,7 @@ impl App {
     /// When a setting cannot be used or an address cannot be listened on. A dependency that is away is no error: the
     /// service starts, is not ready, and works as soon as the dependency is there.
     pub async fn start(settings: Settings, overrides: Overrides) -> anyhow::Result<RunningApp> {
-        let foundation = Box::pin(Foundation::prepare(settings, overrides.clock)).await?;
+        let foundation = Foundation::prepare(settings, overrides.clock).await?;
         let components = Components::start(&foundation, overrides.workers)?;
         futures::join!(components.passwords.warm_up(), wait_for_sessions(&components.sessions));
         let listeners = start_http(&foundation, &components)?;

@@ -35,7 +35,8 @@ impl Surface {
     }
 }
 
-/// Adds the routes of `surface`. The token check comes first: proxies ask it before every request of theirs.
+/// Adds the routes of `surface`. They are tried in this order: the token check comes first, since proxies ask it before every
+/// request of theirs, and paths with a variable part, which cost more to try, come after the fixed ones.
 pub(super) fn add(config: &mut ServiceConfig, surface: Surface, with_inbox: bool) {
     if surface.api() {
         config
@@ -43,9 +44,10 @@ pub(super) fn add(config: &mut ServiceConfig, surface: Surface, with_inbox: bool
             .service(writing("/api/v1/auth/request-otp", web::post().to(v1::auth::request_otp::handle)))
             .service(writing("/api/v1/auth/verify-otp", web::post().to(v1::auth::verify_otp::handle)))
             .service(writing("/api/v1/auth/password-strength", web::post().to(v1::auth::password_strength::handle)))
-            .configure(add_sign_in)
-            .configure(add_sessions)
             .service(reading("/api/v1/users/me", get().to(v1::users::me::handle)))
+            .configure(add_sessions)
+            .configure(add_sign_in)
+            .configure(add_by_id)
             .service(reading("/.well-known/jwks.json", get().to(well_known::jwks::handle)))
             .service(reading("/api/v1/openapi.json", get().to(openapi::handle)).wrap(Compress::default()));
         if with_inbox {
@@ -92,8 +94,7 @@ fn add_sign_in(config: &mut ServiceConfig) {
         .service(writing("/api/v1/auth/send-2fa-sms", post().to(auth::send_2fa_sms::handle)))
         .service(writing("/api/v1/auth/disable-2fa", post().to(auth::disable_2fa::handle)))
         .service(writing("/api/v1/auth/backup-codes", post().to(auth::backup_codes::handle)))
-        .service(writing("/api/v1/auth/create-officer", post().to(auth::create_officer::handle)))
-        .service(writing("/api/v1/admin/users/{id}/unlock", post().to(v1::admin::users::unlock::handle)));
+        .service(writing("/api/v1/auth/create-officer", post().to(auth::create_officer::handle)));
 }
 
 /// What goes on with sessions and ends them.
@@ -108,12 +109,17 @@ fn add_sessions(config: &mut ServiceConfig) {
         .service(writing("/api/v1/auth/logout-all", post().to(auth::logout_all::handle)))
         .service(writing("/api/v1/auth/logout-others", post().to(auth::logout_others::handle)))
         .service(reading("/api/v1/auth/sessions", get().to(auth::sessions::list::handle)))
-        .service(reading("/api/v1/auth/sessions/history", get().to(auth::sessions::history::handle)))
-        .service(deleting("/api/v1/auth/sessions/{id}", web::delete().to(auth::sessions::end::handle)))
-        .service(writing(
-            "/api/v1/admin/users/{id}/revoke-sessions",
-            post().to(v1::admin::users::revoke_sessions::handle),
-        ));
+        .service(reading("/api/v1/auth/sessions/history", get().to(auth::sessions::history::handle)));
+}
+
+/// What names its object in the path.
+fn add_by_id(config: &mut ServiceConfig) {
+    use v1::admin::users;
+    let post = web::post;
+    config
+        .service(deleting("/api/v1/auth/sessions/{id}", web::delete().to(v1::auth::sessions::end::handle)))
+        .service(writing("/api/v1/admin/users/{id}/unlock", post().to(users::unlock::handle)))
+        .service(writing("/api/v1/admin/users/{id}/revoke-sessions", post().to(users::revoke_sessions::handle)));
 }
 
 /// A route for GET, and for HEAD as HTTP demands.

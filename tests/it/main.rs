@@ -11,6 +11,7 @@ mod audit;
 mod breaker;
 mod browsers;
 mod commands;
+mod connections;
 mod creating_officers;
 mod csrf;
 mod delivery;

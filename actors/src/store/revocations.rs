@@ -163,19 +163,17 @@ impl Db {
         Ok(ended.map(|row| Revocation { user_id, session_id, keep_until: row.access_until }))
     }
 
-    /// The sessions that were ended since `since`, or ever, and may be outlived by an access token at `now`: until when.
+    /// The sessions that were ended since `since`, or ever, and may be outlived by an access token at `now`: until when. There
+    /// may be many, so they come in one row, which is read in a fraction of the time and memory that a row each takes.
     pub async fn revocations(&self, since: Option<DateTime<Utc>>, now: DateTime<Utc>) -> Result<Vec<Ended>, Error> {
-        // On a connection taken by hand: there may be many, and outside a unit of work they would be gathered twice.
-        let mut connection = self.acquire().await?;
-        let ended = sqlx::query!(
-            "SELECT id, access_until FROM sessions WHERE revoked_at >= $1 AND access_until > $2",
+        let row = sqlx::query!(
+            r#"SELECT coalesce(array_agg(id), '{}') AS "ids!", coalesce(array_agg(access_until), '{}') AS "until!"
+               FROM sessions WHERE revoked_at >= $1 AND access_until > $2"#,
             since.unwrap_or(DateTime::UNIX_EPOCH),
             now
         )
-        .map(|row| (row.id.into(), row.access_until))
-        .fetch_all(connection.raw())
+        .fetch_one(self)
         .await?;
-        connection.settle();
-        Ok(ended)
+        Ok(row.ids.into_iter().map(SessionId::from).zip(row.until).collect())
     }
 }
