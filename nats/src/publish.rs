@@ -112,18 +112,35 @@ impl Publisher {
     }
 }
 
+/// A message to every other process that listens, ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Broadcast {
+    id: Uuid,
+    request_id: Option<String>,
+    body: Vec<u8>,
+}
+
+impl Broadcast {
+    /// The broadcast of an envelope.
+    ///
+    /// # Errors
+    /// [`Error::Encode`].
+    pub fn of<T: Payload>(envelope: Envelope<T>) -> Result<Self, Error> {
+        Ok(Self { body: envelope.to_vec()?, id: envelope.id, request_id: envelope.request_id })
+    }
+}
+
 /// Tells every other process that listens at this moment, over plain NATS. Returns when the message is with the client
 /// library, which sends what it has as soon as it can.
 ///
 /// # Errors
-/// Every variant of [`Error`]; nobody acknowledges a broadcast, so success says nothing about who heard it.
-pub async fn broadcast<T: Payload>(client: &Client, subject: String, envelope: &Envelope<T>) -> Result<(), Error> {
+/// Every variant of [`Error`] but `Encode`; nobody acknowledges a broadcast, so success says nothing about who heard it.
+pub async fn broadcast(client: &Client, subject: String, message: Broadcast) -> Result<(), Error> {
     if !is_connected(client) {
         return Err(Error::NotConnected);
     }
-    let headers = headers(&envelope.id.to_string(), CONTENT_TYPE, envelope.request_id.as_deref());
-    let body = envelope.to_vec()?;
-    let sent = client.publish_with_headers(subject, headers, body.into());
+    let headers = headers(&message.id.to_string(), CONTENT_TYPE, message.request_id.as_deref());
+    let sent = client.publish_with_headers(subject, headers, message.body.into());
     match tokio::time::timeout(BROADCAST_TIMEOUT, sent).await {
         Ok(sent) => sent.map_err(|error| Error::Rejected(error.to_string())),
         Err(_) => Err(Error::Timeout),

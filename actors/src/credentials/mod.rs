@@ -145,7 +145,7 @@ impl Handle {
         let service = self.parts.sessions.service();
         let opened = service.renew_in(&mut work, &locked, epoch, principal.session_id, now).await?;
         work.commit(now).await?;
-        service.spread(ended, client, now).await;
+        service.spread(ended, client, now);
         Ok(opened)
     }
 

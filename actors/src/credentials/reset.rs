@@ -107,7 +107,7 @@ impl Handle {
         }
         let (_, ended) = self.store_in(&mut work, &locked, hash, Which::All, ("reset", client, now)).await?;
         work.commit(now).await.map_err(Error::Unclear)?;
-        self.parts.sessions.service().spread(ended, client, now).await;
+        self.parts.sessions.service().spread(ended, client, now);
         Ok(())
     }
 

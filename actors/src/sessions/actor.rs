@@ -1,10 +1,11 @@
-//! The shell around the service: owns the loops that keep the revocation view and the signing keys, and the
-//! one that writes uses in batches.
+//! The shell around the service: owns the loops that keep the revocation view and the signing keys, the one that tells other
+//! nodes of ends, and the one that writes uses in batches.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AtomicResponse, Context, Handler, ResponseFuture, WrapFuture};
+use futures::future::join_all;
 use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
@@ -31,11 +32,12 @@ impl Actor for SessionsActor {
 
     fn started(&mut self, _: &mut Self::Context) {
         let service = || Arc::clone(&self.service);
-        let (reader, hearer, keeper) = (service(), service(), service());
+        let (reader, hearer, teller, keeper) = (service(), service(), service(), service());
         let keys = Arc::clone(self.service.keys());
         self.loops = vec![
             Loop::start("revocations", &self.crashed, |stop| async move { reader.reread_revocations(stop).await }),
             Loop::start("broadcasts", &self.crashed, |stop| async move { hearer.hear_revocations(stop).await }),
+            Loop::start("tellings", &self.crashed, |stop| async move { teller.send_broadcasts(stop).await }),
             Loop::start("signing_keys", &self.crashed, |stop| async move { keys.follow(stop).await }),
             Loop::start("sessions", &self.crashed, |stop| async move { keeper.look_after_sessions(stop).await }),
         ];
@@ -89,12 +91,8 @@ impl Handler<Stop> for SessionsActor {
 
     fn handle(&mut self, _: Stop, _: &mut Self::Context) -> Self::Result {
         let loops = std::mem::take(&mut self.loops);
-        let end = async move {
-            for work in loops {
-                work.end(Duration::from_secs(2)).await;
-            }
-        };
-        AtomicResponse::new(Box::pin(end.into_actor(self).map(|(), actor, ctx| {
+        let end = join_all(loops.into_iter().map(|work| work.end(Duration::from_secs(2))));
+        AtomicResponse::new(Box::pin(end.into_actor(self).map(|_, actor, ctx| {
             actor.lifeline.stand_down();
             ctx.stop();
         })))

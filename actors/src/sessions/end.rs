@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use civiclens_nats::broadcast::{RevocationV1, RevocationV2};
-use civiclens_nats::envelope::Envelope;
 use civiclens_nats::events::session;
-use civiclens_nats::wire::Payload;
 
 use super::Error;
 use super::messages::{Ended, RevokeSessions, Which};
@@ -40,7 +38,7 @@ impl Service {
             ended
         };
         let count = ended.sessions.len();
-        self.spread(ended, &client, now).await;
+        self.spread(ended, &client, now);
         Ok(count)
     }
 
@@ -116,7 +114,7 @@ impl Service {
 
     /// Refuses here what ended, and tells the other nodes. Never fails: who does not hear it reads it. What Redis remembers
     /// of a refresh is not cleared: the revocation view is asked before it is answered, and it is gone in a minute.
-    pub(crate) async fn spread(&self, ended: Ended, client: &Client, now: DateTime<Utc>) {
+    pub(crate) fn spread(&self, ended: Ended, client: &Client, now: DateTime<Utc>) {
         let Ended { sessions, epoch } = ended;
         if sessions.is_empty() && epoch.is_none() {
             return;
@@ -148,20 +146,11 @@ impl Service {
             if !session_ids.is_empty() {
                 let session_ids = session_ids.clone();
                 let old = RevocationV1 { user_id, session_ids, revoked_at, keep_until };
-                self.broadcast(user_id, old, client, now).await;
+                self.broadcast(user_id, old, client, now);
             }
             if message.token_epoch.is_some() {
-                self.broadcast(user_id, message, client, now).await;
+                self.broadcast(user_id, message, client, now);
             }
-        }
-    }
-
-    async fn broadcast<T: Payload>(&self, user_id: i64, message: T, client: &Client, now: DateTime<Utc>) {
-        let Ok(id) = self.parts.events.id(now) else { return };
-        let envelope = Envelope::new(id, now, user_id, message).with_request_id(client.request_id.clone());
-        let subject = self.parts.events.subjects().broadcast_revocation();
-        if let Err(error) = civiclens_nats::publish::broadcast(&self.parts.nats, subject, &envelope).await {
-            tracing::warn!(%error, "the revocation was not broadcast: other nodes will read it");
         }
     }
 
@@ -181,7 +170,7 @@ impl Service {
         self.announce(&mut work, &sessions, "idle", &client, now)?;
         work.commit(now).await?;
         let more = i64::try_from(sessions.len()).is_ok_and(|count| count == IDLE_BATCH);
-        self.spread(Ended { sessions, epoch: None }, &client, now).await;
+        self.spread(Ended { sessions, epoch: None }, &client, now);
         Ok(more)
     }
 }

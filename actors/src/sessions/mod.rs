@@ -10,6 +10,7 @@
 
 mod activity;
 mod actor;
+mod broadcasts;
 mod end;
 mod error;
 mod follow;

@@ -61,7 +61,7 @@ impl Service {
                 };
                 let (opened, ended) = self.open_in(&mut work, entry).await?;
                 work.commit(now).await.map_err(Error::Unclear)?;
-                self.spread(ended, &client, now).await;
+                self.spread(ended, &client, now);
                 return Ok(SignIn::Session(Box::new(opened)));
             }
             Next::Step { methods } => methods,

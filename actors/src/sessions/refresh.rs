@@ -179,7 +179,7 @@ impl Service {
             }
         }
         work.commit(now).await?;
-        self.spread(ended, client, now).await;
+        self.spread(ended, client, now);
         Err(Error::RefreshTokenInvalid)
     }
 

@@ -9,6 +9,7 @@ use redis::Script;
 
 use super::Error;
 use super::activity::Activity;
+use super::broadcasts::Outgoing;
 use super::keys::KeyRing;
 use super::messages::{Ended, Opened};
 use super::revocations::Revocations;
@@ -97,6 +98,7 @@ pub struct Service {
     pub(super) parts: Parts,
     pub(super) revocations: Revocations,
     pub(super) activity: Activity,
+    pub(super) outgoing: Outgoing,
     pub(super) remember: Script,
 }
 
@@ -123,6 +125,7 @@ impl Service {
             parts,
             revocations: Revocations::default(),
             activity: Activity::default(),
+            outgoing: Outgoing::default(),
             remember: script(include_str!("scripts/remember.lua")),
         }
     }

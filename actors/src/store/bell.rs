@@ -27,6 +27,11 @@ impl Bell {
         self.rings_at(Instant::now())
     }
 
+    /// Says that the commit that rang did not come to pass: the next one rings.
+    pub(super) fn was_for_nothing(&self) {
+        self.rung.store(0, Ordering::Relaxed);
+    }
+
     fn rings_at(&self, now: Instant) -> bool {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let now = micros(now.duration_since(self.hung)).max(1);
@@ -46,6 +51,14 @@ mod tests {
         let at = |micros| bell.hung + Duration::from_micros(micros);
         let rung: Vec<_> = [0, 0, 4_999, 5_001, 5_002, 60_000].map(|micros| bell.rings_at(at(micros))).into();
         assert_eq!(rung, [true, false, false, true, false, true]);
+    }
+
+    #[test]
+    fn after_it_rang_for_nothing_it_rings_again() {
+        let bell = Bell::new();
+        assert!(bell.rings_at(bell.hung) && !bell.rings_at(bell.hung));
+        bell.was_for_nothing();
+        assert!(bell.rings_at(bell.hung));
     }
 
     #[test]

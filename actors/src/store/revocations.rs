@@ -159,8 +159,11 @@ impl Db {
             CHANNEL,
             self.bell().rings(),
         );
-        let ended = ended.fetch_optional(self).await?;
-        Ok(ended.map(|row| Revocation { user_id, session_id, keep_until: row.access_until }))
+        let ended = ended.fetch_optional(self).await;
+        if !matches!(ended, Ok(Some(_))) {
+            self.bell().was_for_nothing();
+        }
+        Ok(ended?.map(|row| Revocation { user_id, session_id, keep_until: row.access_until }))
     }
 
     /// The sessions that were ended since `since`, or ever, and may be outlived by an access token at `now`: until when. There

@@ -41,8 +41,12 @@ impl UnitOfWork {
     }
 
     /// Writes what was gathered, commits, and wakes the relays.
-    pub async fn commit(mut self, now: DateTime<Utc>) -> Result<(), Error> {
-        consequences::insert(self.transaction.connection(), &self.entries, &self.messages, &self.bell, now).await?;
-        Ok(self.transaction.commit().await?)
+    pub async fn commit(self, now: DateTime<Utc>) -> Result<(), Error> {
+        let Self { mut transaction, entries, messages, bell } = self;
+        let commit = async {
+            consequences::insert(transaction.connection(), &entries, &messages, &bell, now).await?;
+            Ok(transaction.commit().await?)
+        };
+        commit.await.inspect_err(|_| bell.was_for_nothing())
     }
 }

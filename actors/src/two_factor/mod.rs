@@ -327,7 +327,7 @@ impl Handle {
         let which = keep.map_or(Which::All, Which::AllBut);
         let ended = sessions.end_in(&mut work, user, which, "two_factor_changed", client, now).await?;
         work.commit(now).await?;
-        sessions.spread(ended, client, now).await;
+        sessions.spread(ended, client, now);
         Ok(())
     }
 }
