@@ -1,10 +1,13 @@
 //! Connections that were given up half-way: nothing of that is left to whoever gets them next.
 
 use std::pin::pin;
+use std::time::Duration;
 
 use civiclens_actors::domain::clock::Clock;
 use civiclens_actors::domain::principal::UserId;
+use civiclens_actors::domain::secret::Secret;
 use civiclens_actors::store::outbox::Message;
+use civiclens_actors::store::{Config, Db};
 use futures::future::{Either, join, select};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -89,6 +92,19 @@ async fn what_was_given_up_inside_a_unit_of_work_is_rolled_back_and_what_follows
         quiet.does("SELECT id FROM users FOR UPDATE NOWAIT").await;
     })
     .await;
+}
+
+#[actix::test]
+async fn listening_gives_up_as_soon_as_everything_else_does() {
+    // Nobody listens on this port.
+    let config = Config {
+        url: Secret::from("postgres://nobody@127.0.0.1:1/nothing"),
+        max_connections: 1,
+        acquire_timeout: Duration::from_millis(200),
+    };
+    let listens = async { Db::new(&config).unwrap().listen_outbox().await.map(|_| ()) };
+    let outcome = tokio::time::timeout(Duration::from_secs(10), listens).await;
+    outcome.expect("the relay would stand still").unwrap_err();
 }
 
 #[actix::test]

@@ -166,9 +166,10 @@ impl Db {
         Ok(replayed)
     }
 
-    /// Listens for commits with messages. On a connection of its own.
+    /// Listens for commits with messages. On a connection of its own, for which it waits no longer than for any other.
     pub async fn listen_outbox(&self) -> Result<Listener, Error> {
         let own = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
+        let own = own.acquire_timeout(self.patience());
         let mut listener = PgListener::connect_with(&own.connect_lazy_with(self.options().clone())).await?;
         listener.listen(CHANNEL).await?;
         Ok(Listener(listener))

@@ -33,6 +33,7 @@ pub struct Config {
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: Pool<Manager>,
+    patience: Duration,
     bell: Arc<Bell>,
 }
 
@@ -61,16 +62,16 @@ impl Db {
             .options([("statement_timeout", "10s"), ("lock_timeout", "5s"), ("timezone", "UTC")])
             .log_slow_statements(tracing::log::LevelFilter::Warn, Duration::from_secs(1))
             .log_statements(tracing::log::LevelFilter::Trace);
-        let patience = Some(config.acquire_timeout);
+        let patience = config.acquire_timeout;
         let pool = Pool::builder(Manager { options })
             .max_size(usize::try_from(config.max_connections).unwrap_or(usize::MAX))
             // The one used last: what it needs is in the caches, and those that are not needed are seen to rest.
             .queue_mode(QueueMode::Lifo)
-            .timeouts(Timeouts { wait: patience, create: patience, recycle: Some(SETTLE) })
+            .timeouts(Timeouts { wait: Some(patience), create: Some(patience), recycle: Some(SETTLE) })
             .runtime(Runtime::Tokio1)
             .build()
             .map_err(|error| sqlx::Error::Configuration(error.into()))?;
-        Ok(Self { pool, bell: Arc::new(Bell::new()) })
+        Ok(Self { pool, patience, bell: Arc::new(Bell::new()) })
     }
 
     /// A connection. Waits for one to be free, at most as long as was configured.
@@ -85,6 +86,11 @@ impl Db {
     /// How to connect, for what needs a connection of its own.
     pub(super) fn options(&self) -> &PgConnectOptions {
         &self.pool.manager().options
+    }
+
+    /// How long a caller waits for a connection.
+    pub(super) const fn patience(&self) -> Duration {
+        self.patience
     }
 
     /// What wakes the relays.
