@@ -36,12 +36,20 @@ pub(super) async fn turn() -> SemaphorePermit<'static> {
     STAGE.acquire().await.unwrap()
 }
 
+/// Where the servers are for the story itself, whatever way the service takes to them.
+#[derive(Clone)]
+struct Direct {
+    database: Secret,
+    nats: Secret,
+}
+
 /// The service, and everything around it.
 pub(crate) struct TestApp {
     running: RunningApp,
     /// Where requests go instead, if they do not go here.
     elsewhere: Mutex<Option<String>>,
     pub(crate) settings: Settings,
+    direct: Direct,
     pub(crate) clock: Arc<ManualClock>,
     pub(crate) twilio: Twilio,
     pub(crate) mail: Smtp,
@@ -94,12 +102,13 @@ async fn tell(
     let twilio = Twilio::start(Arc::clone(&clock)).await;
     let mail = Smtp::start().await;
     let mut settings = settings(&servers, &name, &twilio.url, &mail.url);
+    let direct = Direct { database: settings.database.url.clone(), nats: settings.nats.url.clone() };
     configure(&mut settings);
     let problems = settings.validate(settings.is_production());
     assert!(problems.is_empty(), "{problems}");
     // Less than production allows: stories are about more than hashing.
     settings.password.cost = 4;
-    let app = TestApp::start_with(settings, workers, clock, twilio, mail).await;
+    let app = TestApp::start_with(settings, direct, workers, clock, twilio, mail).await;
     let end = AssertUnwindSafe(told(&app)).catch_unwind().await;
     Box::pin(app.leave_nothing()).await;
     admin.close().await;
@@ -139,12 +148,9 @@ fn settings(servers: &Servers, name: &str, twilio: &str, mail: &str) -> Settings
 }
 
 impl TestApp {
-    async fn start(settings: Settings, clock: Arc<ManualClock>, twilio: Twilio, mail: Smtp) -> Self {
-        Self::start_with(settings, true, clock, twilio, mail).await
-    }
-
     async fn start_with(
         settings: Settings,
+        direct: Direct,
         workers: bool,
         clock: Arc<ManualClock>,
         twilio: Twilio,
@@ -153,17 +159,18 @@ impl TestApp {
         let overrides = Overrides { clock: Some(Arc::clone(&clock) as Arc<dyn Clock>), workers };
         let running = App::start(settings.clone(), overrides).await.unwrap();
         let nats = async_nats::ConnectOptions::new().retry_on_initial_connect();
-        let address = url::Url::parse(settings.nats.url.expose()).unwrap();
+        let address = url::Url::parse(direct.nats.expose()).unwrap();
         let nats = match address.password() {
             Some(password) => nats.user_and_password(address.username().to_owned(), password.to_owned()),
             None if address.username().is_empty() => nats,
             None => nats.token(address.username().to_owned()),
         };
-        let nats = nats.connect(settings.nats.url.expose()).await.unwrap();
-        let pool = PgPoolOptions::new().max_connections(2).connect_lazy(settings.database.url.expose()).unwrap();
+        let nats = nats.connect(direct.nats.expose()).await.unwrap();
+        let pool = PgPoolOptions::new().max_connections(2).connect_lazy(direct.database.expose()).unwrap();
         let app = Self {
             running,
             elsewhere: Mutex::new(None),
+            direct,
             clock,
             twilio,
             mail,
@@ -185,7 +192,7 @@ impl TestApp {
 
     /// A second service on the same servers, database and prefixes.
     pub(crate) async fn replica(&self) -> Self {
-        Self::start(self.settings.clone(), Arc::clone(&self.clock), self.twilio.clone(), self.mail.clone()).await
+        self.replica_with(|_| {}).await
     }
 
     /// A replica that is configured otherwise.
@@ -193,12 +200,18 @@ impl TestApp {
         let mut settings = self.settings.clone();
         configure(&mut settings);
         // Its state is too large for the future of every story.
-        Box::pin(Self::start(settings, Arc::clone(&self.clock), self.twilio.clone(), self.mail.clone())).await
+        let (direct, clock) = (self.direct.clone(), Arc::clone(&self.clock));
+        Box::pin(Self::start_with(settings, direct, true, clock, self.twilio.clone(), self.mail.clone())).await
     }
 
     /// What `civiclens keys` does its work with.
     pub(crate) fn signing_keys(&self) -> Arc<KeyRing> {
         self.running.signing_keys()
+    }
+
+    /// The URL of the database, by the way that the story itself takes.
+    pub(super) fn database_url(&self) -> &str {
+        self.direct.database.expose()
     }
 
     pub(crate) async fn stop(self) {

@@ -12,6 +12,7 @@ mod factor;
 mod jobs;
 mod logs;
 mod process;
+mod proxy;
 mod quiet;
 mod records;
 mod smtp;
@@ -30,6 +31,8 @@ pub(crate) use self::events::{Event, names};
 pub(crate) use self::factor::backup_codes;
 pub(crate) use self::logs::Logs;
 pub(crate) use self::process::{Ended, Folder, Process, civiclens, is_alive};
+#[expect(unused_imports, reason = "stories")]
+pub(crate) use self::proxy::Proxy;
 pub(crate) use self::quiet::Quiet;
 pub(crate) use self::smtp::{Mail, MailReply};
 pub(crate) use self::stack::{OwnStack, unused_database};

@@ -31,7 +31,7 @@ impl TestApp {
         let name = format!("{}_quiet", self.settings.redis.prefix);
         let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         sqlx::query(AssertSqlSafe(create)).execute(&self.db).await.unwrap();
-        let url = database(self.settings.database.url.expose(), &name);
+        let url = database(self.database_url(), &name);
         let acquire_timeout = Duration::from_secs(10);
         let config = Config { url: Secret::from(url.as_str()), max_connections: 2, acquire_timeout };
         Quiet { store: Db::new(&config).unwrap(), pool: PgPool::connect_lazy(&url).unwrap() }
