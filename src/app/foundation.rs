@@ -39,8 +39,6 @@ const ACQUIRE: Duration = Duration::from_secs(3);
 const TOPOLOGY_EVERY: Duration = Duration::from_mins(1);
 /// How soon after a failure.
 const TOPOLOGY_RETRY: Duration = Duration::from_millis(500);
-/// How long a code to reset a password lives: the contract's quarter of an hour.
-const RESET_LIFETIME: Duration = Duration::from_mins(15);
 /// How often gauges are measured.
 const GAUGES_EVERY: Duration = Duration::from_secs(5);
 /// How long [`Foundation::close`] may take: loops, the last messages, pools.
@@ -129,7 +127,7 @@ impl Foundation {
         let Settings { otp, rate_limit, .. } = &*self.settings;
         let config = otp::Config {
             lifetime: otp.lifetime,
-            reset_lifetime: RESET_LIFETIME,
+            reset_lifetime: civiclens_actors::credentials::RESET_LIFETIME,
             max_guesses: otp.max_guesses,
             resend_after: otp.resend_after,
             per_phone: rate_limit.otp,

@@ -19,7 +19,7 @@ const DEFAULT_RETRY: Duration = Duration::from_secs(5);
 pub struct ApiError {
     /// The stable code.
     pub code: Code,
-    /// A sentence for a person.
+    /// A sentence for a person. Where `fields` are at fault, their sentences stand for it.
     pub detail: String,
     /// The fields at fault.
     pub fields: Vec<FieldError>,

@@ -5,7 +5,7 @@ use std::pin::Pin;
 
 use actix_web::dev::Payload;
 use actix_web::error::PayloadError;
-use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, TRANSFER_ENCODING};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE};
 use actix_web::web::{BytesMut, Data};
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use civiclens_actors::domain::code::Code;
@@ -37,6 +37,9 @@ impl<T: DeserializeOwned + 'static> FromRequest for ValidJson<T> {
 }
 
 /// A body like [`ValidJson`]'s, or none at all.
+///
+/// Clients differ in what they send where nothing is needed, so the content type of an empty body or an empty object is not
+/// looked at.
 #[derive(Debug)]
 pub struct OptionalJson<T>(pub Option<T>);
 
@@ -45,22 +48,61 @@ impl<T: DeserializeOwned + 'static> FromRequest for OptionalJson<T> {
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
-        let length = request.headers().get(CONTENT_LENGTH).map(actix_web::http::header::HeaderValue::as_bytes);
-        let nothing = length.is_none_or(|length| length == b"0") && !request.headers().contains_key(TRANSFER_ENCODING);
-        if nothing {
-            return Box::pin(async { Ok(Self(None)) });
-        }
-        let body = ValidJson::<T>::from_request(request, payload);
-        Box::pin(async move { Ok(Self(Some(body.await?.0))) })
+        let limit = request.app_data::<Data<ApiState>>().map_or(0, |state| state.settings.server.body_limit_bytes);
+        let short_enough = check_length(request, limit);
+        // Without a content type it can only be meant as JSON.
+        let acceptable = if has_content_type(request) { check_type(request) } else { check_encoding(request) };
+        let payload = payload.take();
+        Box::pin(async move {
+            short_enough?;
+            let body = read(payload, limit).await?;
+            let text = body.trim_ascii();
+            if text.is_empty() {
+                return Ok(Self(None));
+            }
+            if !is_empty_object(text) {
+                acceptable?;
+            }
+            parse(&body).map(|value| Self(Some(value)))
+        })
     }
 }
 
+fn has_content_type(request: &HttpRequest) -> bool {
+    request.headers().get(CONTENT_TYPE).is_some_and(|value| !value.is_empty())
+}
+
+fn is_empty_object(text: &[u8]) -> bool {
+    let inside = text.strip_prefix(b"{").and_then(|rest| rest.strip_suffix(b"}"));
+    inside.is_some_and(|inside| inside.trim_ascii().is_empty())
+}
+
+/// Refuses a body that is not JSON in UTF-8, by its headers, or that is too long by its own word.
 fn check_headers(request: &HttpRequest, limit: usize) -> Result<(), ApiError> {
-    let encoded = request.headers().get(CONTENT_ENCODING).is_some_and(|value| value != "identity");
-    if encoded || !request.content_type().eq_ignore_ascii_case("application/json") {
-        let detail = "The body must be JSON, sent as application/json and not compressed.";
-        return Err(ApiError::with_detail(Code::UnsupportedMediaType, detail));
-    }
+    check_type(request)?;
+    check_length(request, limit)
+}
+
+fn check_encoding(request: &HttpRequest) -> Result<(), ApiError> {
+    let encoded = request.headers().get_all(CONTENT_ENCODING).any(|value| value != "identity");
+    if encoded { Err(wrong_type()) } else { Ok(()) }
+}
+
+/// JSON travels as UTF-8 (RFC 8259): another `charset` says that the bytes mean something else.
+fn check_type(request: &HttpRequest) -> Result<(), ApiError> {
+    check_encoding(request)?;
+    let once = request.headers().get_all(CONTENT_TYPE).count() == 1;
+    let Ok(Some(media_type)) = request.mime_type() else { return Err(wrong_type()) };
+    let utf8 = media_type.get_param("charset").is_none_or(|charset| charset.as_str().eq_ignore_ascii_case("utf-8"));
+    if once && utf8 && media_type.essence_str() == "application/json" { Ok(()) } else { Err(wrong_type()) }
+}
+
+fn wrong_type() -> ApiError {
+    let detail = "The body must be JSON in UTF-8, sent as application/json and not compressed.";
+    ApiError::with_detail(Code::UnsupportedMediaType, detail)
+}
+
+fn check_length(request: &HttpRequest, limit: usize) -> Result<(), ApiError> {
     let announced = request.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > limit as u64) { Err(too_large(limit)) } else { Ok(()) }
 }
@@ -89,7 +131,7 @@ fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
     // Serde would also fill a struct from a list, by position; no client means that.
     if body.trim_ascii_start().starts_with(b"[") {
         serde_json::from_slice::<serde::de::IgnoredAny>(body).map_err(|error| refuse(".", &error))?;
-        return Err(ApiError::invalid("body", "invalid_type", "This must be an object."));
+        return Err(ApiError::invalid("body", "invalid_type", "The body must be an object."));
     }
     let mut reader = serde_json::Deserializer::from_slice(body);
     let value = serde_path_to_error::deserialize(&mut reader).map_err(|error| {
@@ -114,13 +156,25 @@ fn refuse(path: &str, error: &serde_json::Error) -> ApiError {
     }
     if let Some(name) = quoted(&text, "missing field `") {
         let field = if path == "." { name.to_owned() } else { format!("{path}.{name}") };
-        return ApiError::invalid(&field, "required", "This field is required.");
+        return ApiError::invalid(&field, "required", format!("{field} is required."));
     }
     // "invalid type: string "…", expected a map at line 1 column 2": only what was expected is ours to repeat.
     let expected = text.rsplit_once(", expected ").map(|(_, rest)| rest.split(" at line ").next().unwrap_or(rest));
-    let expected = expected.map(|what| if what.starts_with("struct ") { "an object" } else { what });
-    let message = expected.map_or("This value is not valid.".to_owned(), |what| format!("This must be {what}."));
-    ApiError::invalid(if path == "." { "body" } else { path }, "invalid_type", message)
+    let (field, name) = if path == "." { ("body", "The body") } else { (path, path) };
+    let message =
+        expected.map_or_else(|| format!("{name} is not valid."), |what| format!("{name} must be {}.", plain(what)));
+    ApiError::invalid(field, "invalid_type", message)
+}
+
+/// What serde expected, without the names of Rust's types.
+fn plain(expected: &str) -> &str {
+    match expected {
+        "i8" | "i16" | "i32" | "i64" | "u8" | "u16" | "u32" | "u64" | "usize" => "a whole number",
+        "f32" | "f64" => "a number",
+        "a boolean" => "true or false",
+        what if what.starts_with("struct ") || what == "a map" => "an object",
+        what => what,
+    }
 }
 
 fn quoted<'a>(text: &'a str, before: &str) -> Option<&'a str> {
@@ -168,13 +222,13 @@ mod tests {
 
     #[test]
     fn a_wrong_shape_names_the_field_and_hides_the_value() {
-        assert_eq!(refused("{}"), (422, "phone required This field is required.".to_owned()));
-        assert_eq!(refused(r#"{"phone": 4711}"#), (422, "phone invalid_type This must be a string.".to_owned()));
+        assert_eq!(refused("{}"), (422, "phone required phone is required.".to_owned()));
+        assert_eq!(refused(r#"{"phone": 4711}"#), (422, "phone invalid_type phone must be a string.".to_owned()));
         let inner = refused(r#"{"phone": "1", "inner": {"number": "hunter2, expected nothing"}}"#);
-        assert_eq!(inner, (422, "inner.number invalid_type This must be u8.".to_owned()));
-        assert_eq!(refused(r#"{"phone": "1", "inner": {}}"#).1, "inner.number required This field is required.");
-        assert_eq!(refused("[\"1\", null]").1, "body invalid_type This must be an object.");
-        assert_eq!(refused("4").1, "body invalid_type This must be an object.");
+        assert_eq!(inner, (422, "inner.number invalid_type inner.number must be a whole number.".to_owned()));
+        assert_eq!(refused(r#"{"phone": "1", "inner": {}}"#).1, "inner.number required inner.number is required.");
+        assert_eq!(refused("[\"1\", null]").1, "body invalid_type The body must be an object.");
+        assert_eq!(refused("4").1, "body invalid_type The body must be an object.");
         assert_eq!(refused("[").0, 400);
     }
 }

@@ -18,7 +18,7 @@ use futures::FutureExt;
 use tracing::Instrument;
 
 use super::request_context::{REQUEST_ID, RequestContext};
-use super::{ApiError, NodeState, operators, problem, security_headers};
+use super::{ApiError, ApiState, NodeState, operators, problem, security_headers};
 
 /// Gives a request its id, its client's address and its span; gives the answer its id and the security headers, and
 /// counts it.
@@ -111,7 +111,14 @@ fn known_or_internal(error: &Error) -> ApiError {
 
 fn in_our_form(response: ServiceResponse<BoxBody>, id: Option<&str>) -> ServiceResponse<BoxBody> {
     match error_in_foreign_form(&response) {
-        Some(error) => response.into_response(problem::response(&error, id)),
+        Some(error) => {
+            let mut answer = problem::response(&error, id);
+            if let Some(api) = response.request().app_data::<Data<ApiState>>() {
+                let has_ended = |session| api.sessions.has_ended(session);
+                api.browser.forget_dead(response.request(), &mut answer, error.code, has_ended);
+            }
+            response.into_response(answer)
+        }
         None => response,
     }
 }

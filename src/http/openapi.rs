@@ -44,6 +44,7 @@ use super::{NodeState, operators, v1, well_known};
         v1::admin::users::revoke_sessions::handle,
         v1::auth::password_strength::handle,
         v1::users::me::handle,
+        v1::health::handle,
         well_known::jwks::handle,
         operators::healthz::handle,
         operators::readyz::handle,
@@ -54,6 +55,7 @@ use super::{NodeState, operators, v1, well_known};
         (name = "auth", description = "Signing in and out"),
         (name = "administration", description = "For administrators"),
         (name = "users", description = "Users"),
+        (name = "clients", description = "What apps ask of the service itself"),
         (name = "operators", description = "For those who run the service")
     ),
     modifiers(&Bearer)

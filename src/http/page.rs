@@ -57,7 +57,7 @@ fn read(query: &str) -> Result<Page, ApiError> {
     });
     let limit = asked.limit.as_deref().map_or(Ok(DEFAULT), |text| {
         let fits = text.parse().ok().filter(|limit| (1..=MOST).contains(limit));
-        fits.ok_or_else(|| ApiError::invalid("limit", "out_of_range", "This must be a number from 1 to 100."))
+        fits.ok_or_else(|| ApiError::invalid("limit", "out_of_range", "limit must be a number from 1 to 100."))
     });
     Ok(Page { cursor: cursor.transpose()?, limit: limit? })
 }

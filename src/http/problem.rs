@@ -1,5 +1,6 @@
 //! Errors on the wire: RFC 9457 `application/problem+json`.
 
+use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
@@ -52,23 +53,24 @@ struct FieldFault<'a> {
     /// A stable code.
     code: &'a str,
     /// A sentence for a person.
-    message: &'a str,
+    message: Cow<'a, str>,
 }
 
 impl<'a> From<&'a FieldError> for FieldFault<'a> {
     fn from(error: &'a FieldError) -> Self {
-        Self { field: &error.field, code: &error.code, message: &error.message }
+        Self { field: &error.field, code: &error.code, message: sentence(&error.message) }
     }
 }
 
 /// The answer that tells a client of `error`.
 pub(super) fn response(error: &ApiError, request_id: Option<&str>) -> HttpResponse {
     let retry_after = error.retry_after.map(whole_seconds);
+    let detail = detail(error);
     let body = Problem {
         kind: format!("urn:civiclens:problem:{}", error.code.as_str()),
         title: error.code.title(),
         status: error.code.status(),
-        detail: &error.detail,
+        detail: &detail,
         code: error.code.as_str(),
         request_id,
         errors: error.fields.iter().map(FieldFault::from).collect(),
@@ -95,6 +97,30 @@ pub(super) fn response(error: &ApiError, request_id: Option<&str>) -> HttpRespon
         put_budget(&mut response, budget);
     }
     response
+}
+
+/// What a person is told. Where fields are at fault it is their sentences, joined: some clients show nothing else.
+fn detail(error: &ApiError) -> Cow<'_, str> {
+    if error.fields.is_empty() {
+        return Cow::Borrowed(&error.detail);
+    }
+    let sentences: Vec<Cow<'_, str>> = error.fields.iter().map(|field| sentence(&field.message)).collect();
+    Cow::Owned(sentences.join(" "))
+}
+
+/// A message with a capital at its start and a mark at its end, so that several can stand one after the other.
+fn sentence(message: &str) -> Cow<'_, str> {
+    let mut rest = message.chars();
+    let Some(first) = rest.next() else { return Cow::Borrowed(message) };
+    // A name of a field stays as it is written.
+    let word = message.split(' ').next().unwrap_or_default();
+    let plain = word.chars().all(|letter| letter.is_ascii_alphabetic() || letter == '\'');
+    let ended = message.ends_with(['.', '!', '?', '।']);
+    if ended && (!plain || !first.is_lowercase()) {
+        return Cow::Borrowed(message);
+    }
+    let start: String = if plain { first.to_uppercase().collect() } else { first.to_string() };
+    Cow::Owned(format!("{start}{}{}", rest.as_str(), if ended { "" } else { "." }))
 }
 
 /// Adds the `RateLimit-*` headers.

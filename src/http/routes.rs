@@ -44,6 +44,8 @@ pub(super) fn add(config: &mut ServiceConfig, surface: Surface, with_inbox: bool
             .service(writing("/api/v1/auth/request-otp", web::post().to(v1::auth::request_otp::handle)))
             .service(writing("/api/v1/auth/verify-otp", web::post().to(v1::auth::verify_otp::handle)))
             .service(writing("/api/v1/auth/password-strength", web::post().to(v1::auth::password_strength::handle)))
+            .service(reading("/health", get().to(v1::health::handle)))
+            .service(reading("/api/v1/health", get().to(v1::health::handle)))
             .service(reading("/api/v1/users/me", get().to(v1::users::me::handle)))
             .configure(add_sessions)
             .configure(add_sign_in)

@@ -10,6 +10,7 @@ mod admission;
 mod audit;
 mod breaker;
 mod browsers;
+mod clients;
 mod commands;
 mod connections;
 mod creating_officers;

@@ -46,13 +46,14 @@ async fn people_see_their_sessions_and_nobody_elses() {
 
         let seen = listed(app, &phone).await;
         let contract =
-            "id, device, user_agent, ip_address, login_method, created_at, last_activity, expires_at, current";
+            "id, device, user_agent, ip_address, login_method, created_at, last_activity, expires_at, is_active, current";
         for session in &seen {
             assert_eq!(keys(session), contract.split(", ").map(str::to_owned).collect(), "{session}");
         }
         // The one used last comes first.
         let order: Vec<i64> = seen.iter().map(|session| session["id"].as_i64().unwrap()).collect();
         assert_eq!(order, [laptop.id(), phone.id(), sms.id()]);
+        assert!(seen.iter().all(|session| session["is_active"] == true), "{seen:?}");
         let current: Vec<bool> = seen.iter().map(|session| session["current"].as_bool().unwrap()).collect();
         assert_eq!(current, [false, true, false]);
         let devices: Vec<&Value> = seen.iter().map(|session| &session["device"]).collect();
@@ -100,7 +101,7 @@ async fn the_history_tells_how_each_session_ended_page_by_page() {
             assert_eq!(keys(&page.body), BTreeSet::from(["data".to_owned(), "next_cursor".to_owned()]));
             let rows = page.body["data"].as_array().unwrap();
             for row in rows {
-                assert!(row["ended_at"].is_string() && row["current"] == false, "{row}");
+                assert!(row["ended_at"].is_string() && row["current"] == false && row["is_active"] == false, "{row}");
                 found.push((row["id"].as_i64().unwrap(), row["end_reason"].as_str().unwrap().to_owned()));
             }
             pages += 1;

@@ -24,8 +24,8 @@ use crate::notifications::templates::EmailTemplate;
 use crate::store::accounts::Account;
 use crate::store::outbox;
 
-/// How long a link by e-mail is good.
-const LIFE: Duration = Duration::from_mins(15);
+/// How long a reset can be finished, by code and by link alike.
+pub const RESET_LIFETIME: Duration = Duration::from_mins(15);
 
 /// Whose password is to be reset.
 #[derive(Clone, Debug)]
@@ -103,7 +103,7 @@ impl Handle {
     ) -> Result<Option<outbox::Message>, Error> {
         let account = account.and_then(|account| Some((account, account.trusted_email()?)));
         let token = opaque_token(&*self.parts.entropy)?;
-        let expires_at = now + LIFE;
+        let expires_at = now + RESET_LIFETIME;
         let (user_id, token_epoch) = account.map(|(account, _)| (account.id, account.token_epoch)).unzip();
         self.keep(&token, &Waiting { user_id, token_epoch: token_epoch.unwrap_or_default(), expires_at }).await?;
         let Some((account, to)) = account else { return Ok(None) };

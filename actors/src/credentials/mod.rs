@@ -14,7 +14,7 @@ use chrono::{DateTime, Utc};
 use civiclens_nats::events::security;
 
 pub use self::error::Error;
-pub use self::forgot::Recipient;
+pub use self::forgot::{RESET_LIFETIME, Recipient};
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::clock::Clock;

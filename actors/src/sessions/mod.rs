@@ -123,6 +123,22 @@ impl Handle {
         self.revoke(principal, Which::One(principal.session_id), "logout", client).await.map(|_| ())
     }
 
+    /// Ends the session of a refresh token: whoever holds one may sign out with it, also with one that was used.
+    pub async fn logout_by_token(&self, token: &str, client: Client) -> Result<(), Error> {
+        let token = parse(token).ok_or(Error::RefreshTokenInvalid)?;
+        let (user_id, actor) = self.service.holder_of(&token).await.map(|holder| (holder, holder))?;
+        let (which, reason) = (Which::One(token.session_id()), "logout");
+        match ask(&self.gate, &self.address, RevokeSessions { user_id, which, reason, actor, client }).await? {
+            0 => Err(Error::RefreshTokenInvalid),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether this session is known here to have ended, without asking anyone. It may have ended all the same.
+    pub fn has_ended(&self, session: SessionId) -> bool {
+        self.service.has_ended(session)
+    }
+
     /// Ends all sessions of the user of `principal`. Answers how many there were.
     pub async fn logout_all(&self, principal: &Principal, client: Client) -> Result<usize, Error> {
         self.revoke(principal, Which::All, "logout_all", client).await

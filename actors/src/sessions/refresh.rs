@@ -101,6 +101,16 @@ impl Service {
         self.answer((session, holder), session_id, (generation, access_until), now).await
     }
 
+    /// Whose session this refresh token is of. A token that was never given out is refused; whether the session goes on is
+    /// not looked at.
+    pub(super) async fn holder_of(&self, token: &Presented) -> Result<UserId, Error> {
+        let found = self.parts.db.refreshable(token.session_id()).await?;
+        let (session, holder) = found.ok_or(Error::RefreshTokenInvalid)?;
+        let authentic = token.is_authentic(&self.parts.hash_key, &session.refresh_seed);
+        let given_out = judge(session.generation, token.generation()) != Verdict::Unknown;
+        if authentic && given_out { Ok(holder.id) } else { Err(Error::RefreshTokenInvalid) }
+    }
+
     /// The usual case, at little cost: the newest token of a session that goes on is used, and nobody else is at it. Answers
     /// `None` if it is another case, or became one: that is judged under a lock.
     async fn rotate(

@@ -52,6 +52,11 @@ impl Revocations {
         view.loaded.then(|| over || view.ended.contains_key(&principal.session_id))
     }
 
+    /// Whether the view knows that this session has ended.
+    pub(super) fn has_ended(&self, session: SessionId) -> bool {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).ended.contains_key(&session)
+    }
+
     /// Whether the view was loaded once.
     pub(super) fn is_loaded(&self) -> bool {
         self.0.read().unwrap_or_else(PoisonError::into_inner).loaded

@@ -144,6 +144,10 @@ impl Service {
         }
     }
 
+    pub(super) fn has_ended(&self, session: SessionId) -> bool {
+        self.revocations.has_ended(session)
+    }
+
     pub(super) fn is_ready(&self) -> bool {
         self.revocations.is_loaded()
     }

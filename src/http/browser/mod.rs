@@ -37,6 +37,10 @@ pub(super) enum Kind {
     Device,
 }
 
+/// Left with a request whose refresh token was taken from its cookie: if the token is refused, the cookies are dead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct RefreshCookieUsed;
+
 /// Keeps sessions in browsers. Cheap to clone.
 #[derive(Clone)]
 pub struct Browser {

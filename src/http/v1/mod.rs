@@ -2,4 +2,5 @@
 
 pub(super) mod admin;
 pub(super) mod auth;
+pub(super) mod health;
 pub(super) mod users;

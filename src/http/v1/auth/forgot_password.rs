@@ -2,14 +2,13 @@
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
-use civiclens_actors::credentials::Recipient;
+use civiclens_actors::credentials::{RESET_LIFETIME, Recipient};
 use civiclens_actors::domain::contact;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::answers::Message;
 use super::verify_otp::phone;
-use crate::http::problem::{Problem, put_budget};
+use crate::http::problem::{Problem, put_budget, whole_seconds};
 use crate::http::{ApiError, ApiState, Caller, ValidJson};
 
 /// Whose password was forgotten: a phone or an e-mail.
@@ -23,6 +22,16 @@ pub(in crate::http) struct ForgotPassword {
     #[serde(default)]
     #[schema(example = "asha@example.org", max_length = 254)]
     email: Option<String>,
+}
+
+/// A reset was asked for. Says the same whether or not there is such an account.
+#[derive(Serialize, ToSchema)]
+pub(in crate::http) struct ResetRequested {
+    /// A sentence for a person.
+    message: &'static str,
+    /// Minutes until the code or link expires.
+    #[schema(example = 15, minimum = 1)]
+    expires_in_minutes: u64,
 }
 
 impl ForgotPassword {
@@ -43,7 +52,7 @@ impl ForgotPassword {
 /// The answer is the same, and takes as long, whether or not there is one.
 #[utoipa::path(post, path = "/api/v1/auth/forgot-password", operation_id = "forgot_password", tag = "auth",
                request_body = ForgotPassword,
-               responses((status = 200, body = Message,
+               responses((status = 200, body = ResetRequested,
                           headers(("RateLimit-Limit" = u32), ("RateLimit-Remaining" = u32), ("RateLimit-Reset" = u64))),
                          (status = 400, body = Problem, content_type = "application/problem+json"),
                          (status = 422, body = Problem, content_type = "application/problem+json"),
@@ -55,8 +64,10 @@ pub(in crate::http) async fn handle(
     body: ValidJson<ForgotPassword>,
 ) -> Result<HttpResponse, ApiError> {
     let budget = state.credentials.forgot(body.0.recipient()?, &caller.0).await?;
-    let message = "If there is such an account, a message is on its way.";
-    let mut response = HttpResponse::Ok().json(Message { message });
+    let mut response = HttpResponse::Ok().json(ResetRequested {
+        message: "If there is such an account, a message is on its way.",
+        expires_in_minutes: whole_seconds(RESET_LIFETIME).div_ceil(60),
+    });
     put_budget(&mut response, budget);
     Ok(response)
 }

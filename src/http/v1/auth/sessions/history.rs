@@ -53,7 +53,7 @@ pub(in crate::http) async fn handle(
     let next_cursor = page.cut(&mut ended).then(|| ended.last().map(|last| last.id.to_string())).flatten();
     let data = ended.into_iter().map(|listed| {
         let (ended_at, end_reason) = listed.ended.clone().unzip();
-        EndedSession { session: Session::of(listed, principal.session_id), ended_at, end_reason }
+        EndedSession { session: Session::of(listed, false, principal.session_id), ended_at, end_reason }
     });
     Ok(Json(EndedSessions { data: data.collect(), next_cursor }))
 }

@@ -27,13 +27,16 @@ pub(in crate::http) struct Session {
     last_activity: DateTime<Utc>,
     /// The end that no refresh can move.
     expires_at: DateTime<Utc>,
+    /// Whether it goes on: true in the list of live sessions, false in the history.
+    is_active: bool,
     /// Whether it is the one that asks.
     current: bool,
 }
 
 impl Session {
-    pub(super) fn of(listed: Listed, current: SessionId) -> Self {
+    pub(super) fn of(listed: Listed, is_active: bool, current: SessionId) -> Self {
         Self {
+            is_active,
             current: listed.id == current,
             id: listed.id.get(),
             device: listed.device,
@@ -68,6 +71,7 @@ pub(in crate::http) async fn handle(
 ) -> Result<Json<Sessions>, ApiError> {
     let principal = authenticated.principal;
     let live = state.sessions.live(principal.user_id).await?;
-    let sessions: Vec<Session> = live.into_iter().map(|listed| Session::of(listed, principal.session_id)).collect();
+    let sessions: Vec<Session> =
+        live.into_iter().map(|listed| Session::of(listed, true, principal.session_id)).collect();
     Ok(Json(Sessions { total: sessions.len(), sessions }))
 }
