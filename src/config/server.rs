@@ -62,6 +62,12 @@ impl Default for Server {
 }
 
 impl Server {
+    /// Where people reach the service, without a slash at the end; where it listens if nothing is said.
+    pub fn public_address(&self) -> String {
+        let address = self.public_url.as_ref().map_or_else(|| format!("http://{}", self.listen), ToString::to_string);
+        address.trim_end_matches('/').to_owned()
+    }
+
     pub(super) fn check(&self, checks: &mut Checks, production: bool) {
         checks.require("server.workers", self.workers != Some(0), "must be at least 1");
         checks.require("server.request_timeout", !self.request_timeout.is_zero(), "must be longer than nothing");

@@ -8,6 +8,7 @@ use actix_web::{HttpResponse, ResponseError};
 use civiclens_actors::domain::code::{Code, Coded, FieldError};
 use civiclens_actors::domain::limit::Budget;
 use civiclens_actors::domain::phone::PhoneError;
+use civiclens_actors::domain::secret::Secret;
 
 use super::problem;
 
@@ -29,6 +30,19 @@ pub struct ApiError {
     pub budget: Option<Budget>,
     /// The methods there are, for a 405.
     pub allow: Option<&'static str>,
+    /// What a sign-in goes on with that is not complete.
+    pub next_step: Option<Box<NextStep>>,
+}
+
+/// What a sign-in goes on with that is not complete: members of its problem document.
+#[derive(Debug, Clone)]
+pub struct NextStep {
+    /// Proves the steps so far; opens nothing but the next.
+    pub mfa_token: Secret,
+    /// What the next step may be, or which second factors may be set up.
+    pub methods: Vec<&'static str>,
+    /// How long the token lives.
+    pub expires_in: Duration,
 }
 
 impl ApiError {
@@ -47,6 +61,7 @@ impl ApiError {
             retry_after: waits.then_some(DEFAULT_RETRY),
             budget: None,
             allow: None,
+            next_step: None,
         }
     }
 

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::error::InternalError;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue};
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue, SET_COOKIE};
 use actix_web::http::{Method, Uri};
 use actix_web::middleware::Next;
 use actix_web::web::Data;
@@ -110,17 +110,17 @@ fn known_or_internal(error: &Error) -> ApiError {
 }
 
 fn in_our_form(response: ServiceResponse<BoxBody>, id: Option<&str>) -> ServiceResponse<BoxBody> {
-    match error_in_foreign_form(&response) {
-        Some(error) => {
-            let mut answer = problem::response(&error, id);
-            if let Some(api) = response.request().app_data::<Data<ApiState>>() {
-                let has_ended = |session| api.sessions.has_ended(session);
-                api.browser.forget_dead(response.request(), &mut answer, error.code, has_ended);
-            }
-            response.into_response(answer)
-        }
-        None => response,
+    let Some(error) = error_in_foreign_form(&response) else { return response };
+    let mut told = problem::response(&error, id);
+    // An endpoint may name a browser with an error as well.
+    for cookie in response.headers().get_all(SET_COOKIE) {
+        told.headers_mut().append(SET_COOKIE, cookie.clone());
     }
+    if let Some(api) = response.request().app_data::<Data<ApiState>>() {
+        let has_ended = |session| api.sessions.has_ended(session);
+        api.browser.forget_dead(response.request(), &mut told, error.code, has_ended);
+    }
+    response.into_response(told)
 }
 
 /// The error to tell of in our own form: an [`ApiError`], which lacks the request's id so far, or one that something

@@ -27,7 +27,7 @@ mod well_known;
 pub use self::auth::{Administrator, Authenticated};
 pub use self::browser::Browser;
 pub use self::caller::Caller;
-pub use self::error::ApiError;
+pub use self::error::{ApiError, NextStep};
 pub use self::json::{OptionalJson, ValidJson};
 pub use self::openapi::openapi;
 pub use self::routes::Surface;

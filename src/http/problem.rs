@@ -42,6 +42,15 @@ pub(super) struct Problem<'a> {
     /// Seconds to wait; on 429 and 503.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    /// On `mfa_required` and `mfa_enrolment_required`: proves the steps so far, and opens nothing but the next.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mfa_token: Option<&'a str>,
+    /// With `mfa_token`: what the next step may be (`password`, `totp`, `sms`, `backup_code`), or what may be set up.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    methods: Option<&'a [&'static str]>,
+    /// With `mfa_token`: seconds until it expires.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<u64>,
 }
 
 /// A field at fault.
@@ -66,6 +75,7 @@ impl<'a> From<&'a FieldError> for FieldFault<'a> {
 pub(super) fn response(error: &ApiError, request_id: Option<&str>) -> HttpResponse {
     let retry_after = error.retry_after.map(whole_seconds);
     let detail = detail(error);
+    let next = error.next_step.as_ref();
     let body = Problem {
         kind: format!("urn:civiclens:problem:{}", error.code.as_str()),
         title: error.code.title(),
@@ -75,6 +85,9 @@ pub(super) fn response(error: &ApiError, request_id: Option<&str>) -> HttpRespon
         request_id,
         errors: error.fields.iter().map(FieldFault::from).collect(),
         retry_after,
+        mfa_token: next.map(|next| next.mfa_token.expose()),
+        methods: next.map(|next| next.methods.as_slice()),
+        expires_in: next.map(|next| whole_seconds(next.expires_in)),
     };
     let mut response = HttpResponse::build(error.status()).json(body);
     let headers = response.headers_mut();

@@ -32,7 +32,7 @@ async fn an_administrator_sets_up_a_second_factor_and_creates_an_officer() {
         assert_eq!(officer.body["role"], "nodal_officer");
 
         app.minutes_pass(1);
-        let step = app.logs_in("98765 00001", PASSWORD).await.ok();
+        let step = app.logs_in("98765 00001", PASSWORD).await.asks_for_more();
         assert_eq!(step.body["methods"], json!(["totp", "backup_code"]));
         let body = json!({ "mfa_token": step.body["mfa_token"], "code": totp(&secret, app.clock.now()) });
         let admin = Session::of(app, app.posts("/api/v1/auth/verify-2fa", body).await.ok());

@@ -111,7 +111,7 @@ fn contract(name: &str) -> Vec<&'static str> {
 
 const LOGIN_FAILED: Rows = Rows(401, &["auth.login_failed"], &["security.login_failed"]);
 const LOGGED_IN: Rows = Rows(200, &["auth.login_succeeded"], &["session.opened"]);
-const SECOND_STEP: Rows = Rows(200, &["auth.second_step_required"], &[]);
+const SECOND_STEP: Rows = Rows(401, &["auth.second_step_required"], &[]);
 
 fn text(answer: &Answer, field: &str) -> String {
     answer.body[field].as_str().unwrap_or_else(|| panic!("{field}: {answer:?}")).to_owned()
@@ -140,11 +140,11 @@ async fn signing_up_in_and_changing_a_password() {
         it.posts(None, "login", login(PASSWORD), LOGGED_IN).await;
 
         let say = |password: &str| json!({ "password": password });
-        let refused = Rows(200, &["password.refused"], &["security.login_failed"]);
+        let refused = Rows(422, &["password.refused"], &["security.login_failed"]);
         it.posts(Some(&token), "verify-password", say("Wrong-Guess-99"), refused).await;
         it.posts(Some(&token), "verify-password", say(PASSWORD), Rows(200, &["password.verified"], &[])).await;
         let change = |old: &str| json!({ "old_password": old, "new_password": NEW });
-        let refused = Rows(403, &["password.refused"], &["security.login_failed"]);
+        let refused = Rows(422, &["password.refused"], &["security.login_failed"]);
         it.posts(Some(&token), "change-password", change("Wrong-Guess-99"), refused).await;
         let changed = Rows(200, &["password.changed"], &["security.password_changed", "session.revoked"]);
         it.posts(Some(&token), "change-password", change(PASSWORD), changed).await;
@@ -188,7 +188,7 @@ async fn a_second_factor_from_its_first_day_to_its_last() {
         let started = Rows(200, &["two_factor.enrolment_started"], &[]);
         let secret = text(&it.posts(token, "enable-2fa", json!({ "method": "totp" }), started).await, "secret");
         let now = || totp(&secret, app.clock.now());
-        let failed = || Rows(401, &["two_factor.failed"], &["security.login_failed"]);
+        let failed = || Rows(422, &["two_factor.failed"], &["security.login_failed"]);
         it.posts(token, "verify-2fa", json!({ "code": wrong(&now()) }), failed()).await;
         let enabled = Rows(200, &["two_factor.enabled"], &["security.two_factor_changed"]);
         let codes = backup_codes(&it.posts(token, "verify-2fa", json!({ "code": now() }), enabled).await);
@@ -206,7 +206,7 @@ async fn a_second_factor_from_its_first_day_to_its_last() {
 
         let renewed = Rows(200, &["two_factor.backup_codes_renewed"], &["security.two_factor_changed"]);
         let codes = backup_codes(&it.posts(token, "backup-codes", json!({}), renewed).await);
-        let refused = Rows(403, &["password.refused"], &["security.login_failed"]);
+        let refused = Rows(422, &["password.refused"], &["security.login_failed"]);
         it.posts(token, "disable-2fa", json!({ "password": "Wrong-Guess-99" }), refused).await;
         it.posts(token, "disable-2fa", json!({ "code": "AAAAA-AAAAA" }), failed()).await;
         let disabled = Rows(
@@ -229,7 +229,7 @@ async fn a_session_that_guesses() {
         let token = Some(session.token.as_str());
         let body = json!({ "password": "Wrong-Guess-99" });
         for _ in 0..5 {
-            let refused = Rows(200, &["password.refused"], &["security.login_failed"]);
+            let refused = Rows(422, &["password.refused"], &["security.login_failed"]);
             it.posts(token, "verify-password", body.clone(), refused).await;
         }
         let refused = || Rows(429, &["password.refused"], &["security.login_failed"]);

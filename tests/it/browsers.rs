@@ -236,7 +236,8 @@ async fn on_the_way_through_a_second_step_cookies_stay_asked_for() {
         app.admin_signs_in(PHONE).await;
         let browser = Browser::new(app);
         let body = json!({ "phone": PHONE, "password": PASSWORD });
-        let step = browser.sends(browser.asks(Method::POST, "/api/v1/auth/login?cookies=true").json(&body)).await.ok();
+        let step = browser.sends(browser.asks(Method::POST, "/api/v1/auth/login?cookies=true").json(&body)).await;
+        let step = step.asks_for_more();
         let names: Vec<String> = step.cookies().into_iter().map(|cookie| cookie.name).collect();
         assert_eq!(names, [DEVICE], "half a login opens nothing");
         browser.whoami().await.refused(401, "unauthenticated");

@@ -207,7 +207,7 @@ async fn a_node_that_cannot_open_a_key_says_so_and_takes_no_other() {
 async fn signs_in_with_app<'a>(node: &'a TestApp, phone: &str, secret: &str) -> Session<'a> {
     // A code of an app is good once.
     node.minutes_pass(1);
-    let step = node.logs_in(phone, PASSWORD).await.ok();
+    let step = node.logs_in(phone, PASSWORD).await.asks_for_more();
     let body = json!({ "mfa_token": step.body["mfa_token"], "code": totp(secret, node.clock.now()) });
     Session::of(node, node.posts("/api/v1/auth/verify-2fa", body).await.ok())
 }
@@ -220,7 +220,7 @@ async fn another_sealing_key_is_taken_up_without_a_break() {
         app.has_admin(meera).await;
         let (session, secret) = app.admin_signs_in(asha).await;
         // Meera is in the middle of setting hers up.
-        let step = app.logs_in(meera, PASSWORD).await.ok();
+        let step = app.logs_in(meera, PASSWORD).await.must_enrol();
         let enrol = json!({ "mfa_token": step.body["mfa_token"], "method": "totp" });
         let enrolment = app.posts("/api/v1/auth/enable-2fa", enrol).await.ok();
 

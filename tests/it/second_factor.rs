@@ -82,7 +82,7 @@ async fn it_is_in_force_only_once_a_right_code_confirms_it() {
         let secret = app.begins_totp(&session.token).await;
         let right = totp(&secret, app.clock.now());
         for code in [wrong(&right).as_str(), "12345", "abcdef", "1234567"] {
-            app.confirms(&session.token, code).await.refused(401, "second_factor_invalid");
+            app.confirms(&session.token, code).await.refused(422, "second_factor_invalid");
         }
         Session::of(app, app.logs_in(PHONE, PASSWORD).await.ok());
         app.confirms(&session.token, &right).await.ok();
@@ -115,21 +115,21 @@ async fn another_app_takes_over_only_once_it_is_confirmed() {
         // Who has only the password, or a token of theirs, puts no other app in its place.
         let guess = json!({ "method": "totp", "code": wrong(&old.code(app, 0)) });
         for body in [json!({ "method": "totp" }), guess] {
-            app.posts_as(&session.token, ENABLE, body).await.refused(401, "second_factor_invalid");
+            app.posts_as(&session.token, ENABLE, body).await.refused(422, "second_factor_invalid");
         }
         app.confirms(&session.token, &old.code(app, 0)).await.refused(409, "conflict");
         let forgotten = app.replaces_totp(&session.token, &old.code(app, 0)).await;
         let again = json!({ "method": "totp", "code": old.code(app, 0) });
-        app.posts_as(&session.token, ENABLE, again).await.refused(401, "second_factor_invalid");
+        app.posts_as(&session.token, ENABLE, again).await.refused(422, "second_factor_invalid");
         let secret = app.replaces_totp(&session.token, &old.backup_codes[0]).await;
         let again = json!({ "method": "totp", "code": old.backup_codes[0] });
-        app.posts_as(&session.token, ENABLE, again).await.refused(401, "second_factor_invalid");
+        app.posts_as(&session.token, ENABLE, again).await.refused(422, "second_factor_invalid");
         app.minutes_pass(1);
         let step = app.first_step(PHONE).await;
         app.second_step(&step, &totp(&secret, app.clock.now()), None).await.refused(401, "second_factor_invalid");
         app.second_step(&step, &old.code(app, 0), None).await.ok();
         // Only the last one that was begun counts.
-        app.confirms(&session.token, &totp(&forgotten, app.clock.now())).await.refused(401, "second_factor_invalid");
+        app.confirms(&session.token, &totp(&forgotten, app.clock.now())).await.refused(422, "second_factor_invalid");
         app.confirms(&session.token, &totp(&secret, app.clock.now())).await.ok();
         app.minutes_pass(1);
         let step = app.first_step(PHONE).await;
@@ -148,7 +148,7 @@ async fn a_stolen_token_of_an_hour_ago_changes_nothing() {
         app.minutes_pass(5);
         let with_code = json!({ "method": "totp", "code": factor.code(app, 0) });
         for (path, body) in [(CODES, json!({})), (ENABLE, json!({ "method": "totp" })), (ENABLE, with_code.clone())] {
-            let refused = app.posts_as(&session.token, path, body).await.refused(401, "step_up_required");
+            let refused = app.posts_as(&session.token, path, body).await.refused(403, "step_up_required");
             let challenge = refused.header("www-authenticate").unwrap();
             assert!(challenge.starts_with("Bearer "), "{challenge}");
             assert!(challenge.contains("error=\"insufficient_user_authentication\""), "{challenge}");
@@ -160,12 +160,12 @@ async fn a_stolen_token_of_an_hour_ago_changes_nothing() {
         app.posts_as(&session.token, CODES, json!({})).await.ok();
         // The password alone replaces no second factor. The code is good still: it was not looked at before.
         let without = json!({ "method": "totp" });
-        app.posts_as(&session.token, ENABLE, without).await.refused(401, "second_factor_invalid");
+        app.posts_as(&session.token, ENABLE, without).await.refused(422, "second_factor_invalid");
         app.posts_as(&session.token, ENABLE, with_code).await.ok();
         app.minutes_pass(6);
-        app.posts_as(&session.token, CODES, json!({})).await.refused(401, "step_up_required");
+        app.posts_as(&session.token, CODES, json!({})).await.refused(403, "step_up_required");
         let with_code = json!({ "method": "totp", "code": factor.code(app, 0) });
-        app.posts_as(&session.token, ENABLE, with_code).await.refused(401, "step_up_required");
+        app.posts_as(&session.token, ENABLE, with_code).await.refused(403, "step_up_required");
     })
     .await;
 }
@@ -176,13 +176,13 @@ async fn a_wrong_password_proves_nothing_and_one_session_proves_nothing_for_anot
         let (session, other) = signs_up_twice(app).await;
         app.minutes_pass(6);
         let body = json!({ "password": "Wrong-Guess-99" });
-        let answer = app.posts_as(&session.token, "/api/v1/auth/verify-password", body).await.ok();
-        assert_eq!(answer.body["verified"], false);
+        let answer = app.posts_as(&session.token, "/api/v1/auth/verify-password", body).await;
+        answer.refused(422, "password_wrong").blames("password", "password_wrong");
         let enable = json!({ "method": "totp" });
-        app.posts_as(&session.token, ENABLE, enable.clone()).await.refused(401, "step_up_required");
+        app.posts_as(&session.token, ENABLE, enable.clone()).await.refused(403, "step_up_required");
         let body = json!({ "password": PASSWORD });
         app.posts_as(&other.token, "/api/v1/auth/verify-password", body).await.ok();
-        app.posts_as(&session.token, ENABLE, enable.clone()).await.refused(401, "step_up_required");
+        app.posts_as(&session.token, ENABLE, enable.clone()).await.refused(403, "step_up_required");
         app.posts_as(&other.token, ENABLE, enable).await.ok();
     })
     .await;
@@ -221,10 +221,10 @@ async fn a_second_factor_is_turned_off_with_the_password_a_code_or_a_backup_code
                 app.posts_as(&session.token, DISABLE, body).await.refused(422, "invalid");
             }
             let refusals = [
-                (json!({ "password": "Wrong-Guess-99" }), 403, "password_wrong"),
-                (json!({ "code": wrong(&factor.code(app, 0)) }), 401, "second_factor_invalid"),
-                (json!({ "code": "AAAAA-AAAAA" }), 401, "second_factor_invalid"),
-                (json!({ "code": factor.code(app, -1) }), 401, "second_factor_invalid"),
+                (json!({ "password": "Wrong-Guess-99" }), 422, "password_wrong"),
+                (json!({ "code": wrong(&factor.code(app, 0)) }), 422, "second_factor_invalid"),
+                (json!({ "code": "AAAAA-AAAAA" }), 422, "second_factor_invalid"),
+                (json!({ "code": factor.code(app, -1) }), 422, "second_factor_invalid"),
             ];
             for (body, status, code) in refusals {
                 app.posts_as(&session.token, DISABLE, body).await.refused(status, code);
@@ -274,11 +274,10 @@ async fn many_who_turn_it_off_at_once_are_all_answered_at_once() {
 async fn an_administrator_must_have_one_and_can_do_nothing_else_before() {
     story(async |app| {
         app.has_admin(PHONE).await;
-        let step = app.logs_in(PHONE, PASSWORD).await.ok();
-        assert_eq!(step.body["enrolment_required"], true);
+        let step = app.logs_in(PHONE, PASSWORD).await.must_enrol();
         assert_eq!(step.body["methods"], json!(["totp", "sms"]));
-        for field in ["access_token", "refresh_token", "mfa_required", "session_id"] {
-            assert_eq!(step.body.get(field), None, "{field}");
+        for route in ["POST /api/v1/auth/enable-2fa", "POST /api/v1/auth/verify-2fa"] {
+            assert!(step.body["detail"].as_str().unwrap().contains(route), "{step:?}");
         }
         let token = step.body["mfa_token"].as_str().unwrap();
         for path in ["/api/v1/auth/whoami", "/api/v1/users/me", "/api/v1/auth/sessions"] {
@@ -352,8 +351,7 @@ async fn where_second_factors_are_switched_off_only_who_must_have_one_is_asked()
         refused(off.posts_as(&session.token, ENABLE, json!({ "method": "totp" })).await);
         refused(off.posts_as(&session.token, ENABLE, replaces.clone()).await);
         app.posts_as(&session.token, ENABLE, replaces).await.ok();
-        let step = off.logs_in("98765 00002", PASSWORD).await.ok();
-        assert_eq!(step.body["mfa_required"], true);
+        off.logs_in("98765 00002", PASSWORD).await.asks_for_more();
         off.admin_signs_in("98765 00001").await;
         off.stop().await;
     })

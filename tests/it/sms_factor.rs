@@ -29,12 +29,12 @@ async fn the_phone_is_the_second_factor_of_a_password() {
             assert!(enrolment.body.get(field).is_none_or(serde_json::Value::is_null), "{enrolment:?}");
         }
         let code = app.code_after(E164, sent).await;
-        app.confirms(&session.token, &wrong(&code)).await.refused(401, "second_factor_invalid");
+        app.confirms(&session.token, &wrong(&code)).await.refused(422, "second_factor_invalid");
         let confirmed = app.confirms(&session.token, &code).await.ok();
         assert_eq!(backup_codes(&confirmed).len(), 10);
         assert_eq!(session.me().await.ok().body["two_fa_enabled"], true);
 
-        let step = app.logs_in(PHONE, PASSWORD).await.ok();
+        let step = app.logs_in(PHONE, PASSWORD).await.asks_for_more();
         assert_eq!(step.body["methods"], json!(["sms", "backup_code"]));
         let step = step.body["mfa_token"].as_str().unwrap();
         let code = sends(app, step).await;
@@ -49,7 +49,7 @@ async fn the_phone_is_the_second_factor_of_a_password() {
         let sent = app.twilio.messages_to(E164).len();
         app.citizen(PHONE).requests_code().await.ok();
         let code = app.code_after(E164, sent).await;
-        let step = app.citizen(PHONE).enters(&code).await.ok();
+        let step = app.citizen(PHONE).enters(&code).await.asks_for_more();
         assert_eq!(step.body["methods"], json!(["password"]));
         app.second_step(step.body["mfa_token"].as_str().unwrap(), PASSWORD, None).await.ok();
     })
@@ -92,7 +92,7 @@ async fn a_code_is_good_for_what_it_was_sent_for_and_nothing_else() {
         app.posts("/api/v1/auth/reset-password", body).await.refused(401, "reset_token_invalid");
         app.second_step(&step, &login, None).await.refused(401, "second_factor_invalid");
         app.second_step(&step, &factor, None).await.ok();
-        ravi.enters(&login).await.ok();
+        ravi.enters(&login).await.asks_for_more();
         let body = json!({ "phone": PHONE, "reset_token": reset, "new_password": "Quartz-Lantern-7" });
         app.posts("/api/v1/auth/reset-password", body).await.ok();
     })

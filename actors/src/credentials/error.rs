@@ -23,6 +23,9 @@ pub enum Error {
     /// The database did not answer to the commit: the work may be done or not.
     #[error("it is not known whether the work was done")]
     Unclear(#[source] store::Error),
+    /// The old password is another one; with what is left of the limit.
+    #[error("the old password is wrong")]
+    OldPasswordWrong(Budget),
     /// There is no password to change.
     #[error("there is no password to change")]
     NoPassword,
@@ -100,6 +103,7 @@ impl Coded for Error {
             Self::UnknownUser => Code::NotFound,
             Self::Outdated | Self::NoPassword => Code::Conflict,
             Self::Unchanged => Code::Invalid,
+            Self::OldPasswordWrong(_) => Code::PasswordWrong,
             Self::TokenInvalid => Code::ResetTokenInvalid,
             Self::Limited(_) => Code::RateLimited,
             Self::ShortMemory(_) => Code::DependencyUnavailable,
@@ -114,6 +118,7 @@ impl Coded for Error {
     fn detail(&self) -> String {
         match self {
             Self::Outdated => "The account was changed meanwhile. Sign in again.".to_owned(),
+            Self::OldPasswordWrong(_) => "The old password is wrong.".to_owned(),
             Self::NoPassword => "No password is set. Set one by resetting it.".to_owned(),
             Self::Unchanged => "A value in the request is not acceptable.".to_owned(),
             Self::TokenInvalid => "The code or link is wrong, expired or used. Ask for another.".to_owned(),
@@ -124,7 +129,7 @@ impl Coded for Error {
 
     fn budget(&self) -> Option<Budget> {
         match self {
-            Self::Limited(budget) => Some(*budget),
+            Self::Limited(budget) | Self::OldPasswordWrong(budget) => Some(*budget),
             Self::Otp(error) => error.budget(),
             Self::Guard(error) => error.budget(),
             _ => None,
@@ -146,6 +151,9 @@ impl Coded for Error {
                 code: "password_unchanged".to_owned(),
                 message: "The new password must differ from the old one.".to_owned(),
             }],
+            Self::OldPasswordWrong(_) => {
+                vec![FieldError::new("old_password", self.code().as_str(), self.detail())]
+            }
             _ => self.inner().map_or_else(Vec::new, Coded::fields),
         }
     }

@@ -82,21 +82,16 @@ impl Handle {
         Self { parts: Arc::new(parts) }
     }
 
-    /// Whether this is the password of `principal`. If it is, they have proved again, at this moment, who they are.
-    pub async fn verify(&self, principal: &Principal, password: Secret, client: &Client) -> Result<bool, Error> {
+    /// Checks the password of `principal`, who thereby proves again, at this moment, who they are.
+    pub async fn verify(&self, principal: &Principal, password: Secret, client: &Client) -> Result<(), Error> {
         let account = self.parts.db.account(principal.user_id).await?.ok_or(Error::UnknownUser)?;
-        match self.confirm(&account, principal, password, client).await {
-            Ok(()) => {}
-            Err(Error::Guard(guard::Error::PasswordWrong(_))) => return Ok(false),
-            Err(error) => return Err(error),
-        }
+        self.confirm(&account, principal, password, client).await?;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
         self.parts.sessions.service().note_proof_in(&mut work, principal.session_id, now).await?;
         let entry = Entry::by_user(Action::PasswordVerified, account.id, client);
         work.record(entry.on("session", principal.session_id));
-        work.commit(now).await?;
-        Ok(true)
+        Ok(work.commit(now).await?)
     }
 
     /// Checks the password of a session's holder. A wrong one is a failure of the session alone, so that a stolen token cannot
@@ -127,7 +122,10 @@ impl Handle {
         if account.password_hash.is_none() {
             return Err(Error::NoPassword);
         }
-        self.confirm(&account, principal, old.clone(), client).await?;
+        match self.confirm(&account, principal, old.clone(), client).await {
+            Err(Error::Guard(guard::Error::PasswordWrong(budget))) => return Err(Error::OldPasswordWrong(budget)),
+            outcome => outcome?,
+        }
         if old == new {
             return Err(Error::Unchanged);
         }

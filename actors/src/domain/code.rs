@@ -45,14 +45,20 @@ codes! {
     RefreshTokenInvalid = "refresh_token_invalid", 401, "The refresh token is not valid";
     /// The second step's token is wrong or expired, or was used.
     MfaTokenInvalid = "mfa_token_invalid", 401, "Start signing in again";
-    /// The second factor is wrong or was used before.
+    /// The second factor is wrong or was used before, in the second step of a sign-in.
     SecondFactorInvalid = "second_factor_invalid", 401, "The second factor is not valid";
+    /// The same, entered by somebody who holds a session: a 401 would mean that the access token is not valid.
+    SecondFactorWrong = "second_factor_invalid", 422, "The second factor is not valid";
+    /// What was shown is right, and another step is needed. Comes with the token that opens that step.
+    MfaRequired = "mfa_required", 401, "A second step is needed";
+    /// What was shown is right, and the account must set up a second factor first. Comes with a token for that.
+    MfaEnrolmentRequired = "mfa_enrolment_required", 401, "A second factor must be set up";
     /// The reset token is wrong, expired or used.
     ResetTokenInvalid = "reset_token_invalid", 401, "The reset token is not valid";
     /// This needs a more recent proof of who is asking.
-    StepUpRequired = "step_up_required", 401, "Confirm that it is you";
-    /// The password that goes with this account is another one.
-    PasswordWrong = "password_wrong", 403, "The password is wrong";
+    StepUpRequired = "step_up_required", 403, "Confirm that it is you";
+    /// The password that goes with the account of a session's holder is another one.
+    PasswordWrong = "password_wrong", 422, "The password is wrong";
     /// A request that came with cookies lacks the token of its session.
     CsrfInvalid = "csrf_invalid", 403, "The CSRF token is missing or wrong";
     /// A browser sent this from a page that may not.
@@ -108,6 +114,13 @@ pub struct FieldError {
     pub message: String,
 }
 
+impl FieldError {
+    /// A field's fault. `message` never repeats the value.
+    pub fn new(field: &str, code: &str, message: impl Into<String>) -> Self {
+        Self { field: field.to_owned(), code: code.to_owned(), message: message.into() }
+    }
+}
+
 /// An error that a client is answered with.
 pub trait Coded: std::error::Error {
     /// The stable code.
@@ -142,7 +155,8 @@ mod tests {
 
     #[test]
     fn codes_are_distinct_snake_case_and_errors() {
-        let texts: HashSet<_> = Code::ALL.iter().map(|code| code.as_str()).collect();
+        // One text may stand for two statuses: on a route that needs a session a 401 means the access token alone.
+        let texts: HashSet<_> = Code::ALL.iter().map(|code| (code.as_str(), code.status())).collect();
         assert_eq!(texts.len(), Code::ALL.len());
         for code in Code::ALL {
             assert!(code.as_str().bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{code:?}");

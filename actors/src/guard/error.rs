@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::accounts::error::store_code;
-use crate::domain::code::{Code, Coded};
+use crate::domain::code::{Code, Coded, FieldError};
 use crate::domain::limit::Budget;
 use crate::limits::Refused;
 use crate::short_memory::Unavailable;
@@ -32,6 +32,14 @@ pub enum Error {
     Events(#[from] events::Error),
 }
 
+/// What somebody who holds a session is told of a wrong password.
+const PASSWORD_WRONG: &str = "The password is wrong.";
+
+/// The fault of a password that was given in `field`.
+pub(crate) fn password_wrong(field: &str) -> FieldError {
+    FieldError::new(field, Code::PasswordWrong.as_str(), PASSWORD_WRONG)
+}
+
 impl Coded for Error {
     fn code(&self) -> Code {
         match self {
@@ -51,9 +59,17 @@ impl Coded for Error {
             Self::Refused(Refused::Limited(_) | Refused::AddressLimited(_)) => {
                 "Too many failed logins. Wait a little before you try again."
             }
+            Self::PasswordWrong(_) => PASSWORD_WRONG,
             _ => self.code().title(),
         }
         .to_owned()
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        match self {
+            Self::PasswordWrong(_) => vec![password_wrong("password")],
+            _ => Vec::new(),
+        }
     }
 
     fn budget(&self) -> Option<Budget> {

@@ -80,6 +80,8 @@ impl Coded for Error {
             Self::WrongPortal => Code::WrongPortal,
             Self::MfaTokenInvalid => Code::MfaTokenInvalid,
             Self::MethodNotOffered => Code::Invalid,
+            // In a sign-in there is no session yet: a wrong code is what a wrong password is.
+            Self::TwoFactor(two_factor::Error::CodeInvalid) => Code::SecondFactorInvalid,
             Self::ShortMemory(_) => Code::DependencyUnavailable,
             Self::Store(error) => store_code(error),
             Self::Entropy(_) | Self::Json(_) => Code::Internal,
@@ -92,6 +94,9 @@ impl Coded for Error {
     fn detail(&self) -> String {
         match self {
             Self::MethodNotOffered => "A value in the request is not acceptable.".to_owned(),
+            Self::WrongPortal => {
+                "This account has no officer's role. Please use the Citizen Portal to sign in.".to_owned()
+            }
             _ => self.inner().map_or_else(|| self.code().title().to_owned(), Coded::detail),
         }
     }
@@ -120,6 +125,7 @@ impl Coded for Error {
                 code: "method_not_offered".to_owned(),
                 message: "This method was not offered for this step.".to_owned(),
             }],
+            Self::TwoFactor(two_factor::Error::CodeInvalid) => Vec::new(),
             _ => self.inner().map_or_else(Vec::new, Coded::fields),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::accounts::error::store_code;
-use crate::domain::code::{Code, Coded};
+use crate::domain::code::{Code, Coded, FieldError};
 use crate::domain::entropy::Exhausted;
 use crate::domain::keys::SealError;
 use crate::domain::limit::Budget;
@@ -81,11 +81,14 @@ impl Error {
     }
 }
 
+/// What somebody is told of a code that does not pass.
+const CODE_INVALID: &str = "The code is wrong, expired, or was used before.";
+
 impl Coded for Error {
     fn code(&self) -> Code {
         match self {
             Self::UnknownUser => Code::NotFound,
-            Self::CodeInvalid | Self::CodeNeeded => Code::SecondFactorInvalid,
+            Self::CodeInvalid | Self::CodeNeeded => Code::SecondFactorWrong,
             Self::Enforced => Code::TwoFactorEnforced,
             Self::SwitchedOff => Code::TwoFactorDisabled,
             Self::PasswordNeeded | Self::NotEnrolled | Self::NothingToConfirm => Code::Conflict,
@@ -97,13 +100,22 @@ impl Coded for Error {
 
     fn detail(&self) -> String {
         match self {
-            Self::CodeInvalid => "The code is wrong, expired, or was used before.".to_owned(),
+            Self::CodeInvalid => CODE_INVALID.to_owned(),
             Self::CodeNeeded => "To replace the second factor, send a code of it, or a backup code.".to_owned(),
             Self::Enforced => "Your role must have a second factor.".to_owned(),
             Self::PasswordNeeded => "Codes by SMS are a second factor for a password: set one first.".to_owned(),
             Self::NotEnrolled => "There is no second factor.".to_owned(),
             Self::NothingToConfirm => "Nothing is being set up, or it took too long: start again.".to_owned(),
             _ => self.inner().map_or_else(|| self.code().title().to_owned(), Coded::detail),
+        }
+    }
+
+    fn fields(&self) -> Vec<FieldError> {
+        match self {
+            Self::CodeInvalid | Self::CodeNeeded => {
+                vec![FieldError::new("code", self.code().as_str(), self.detail())]
+            }
+            _ => self.inner().map_or_else(Vec::new, Coded::fields),
         }
     }
 

@@ -62,8 +62,7 @@ impl TestApp {
 
     /// Signs an administrator in, who sets up an authenticator app on the way. Answers the session and the app's secret.
     pub(crate) async fn admin_signs_in(&self, phone: &str) -> (Session<'_>, String) {
-        let step = self.logs_in(phone, PASSWORD).await.ok();
-        assert_eq!(step.body["enrolment_required"], true, "{step:?}");
+        let step = self.logs_in(phone, PASSWORD).await.must_enrol();
         let token = step.body["mfa_token"].as_str().unwrap();
         let body = json!({ "mfa_token": token, "method": "totp" });
         let enrolment = self.posts("/api/v1/auth/enable-2fa", body).await.ok();

@@ -77,6 +77,33 @@ impl Answer {
         self
     }
 
+    /// A step of a sign-in was passed, and another is asked for.
+    #[track_caller]
+    pub(crate) fn asks_for_more(self) -> Self {
+        let answer = self.refused(401, "mfa_required");
+        answer.goes_on();
+        answer
+    }
+
+    /// A step of a sign-in was passed, and a second factor must be set up.
+    #[track_caller]
+    pub(crate) fn must_enrol(self) -> Self {
+        let answer = self.refused(401, "mfa_enrolment_required");
+        answer.goes_on();
+        answer
+    }
+
+    /// It brings what a sign-in goes on with, and opens nothing.
+    #[track_caller]
+    fn goes_on(&self) {
+        assert!(self.body["mfa_token"].as_str().is_some_and(|token| !token.is_empty()), "{self:?}");
+        assert!(self.body["methods"].as_array().is_some_and(|methods| !methods.is_empty()), "{self:?}");
+        assert!(self.body["expires_in"].as_i64().is_some_and(|seconds| seconds > 0), "{self:?}");
+        for field in ["access_token", "refresh_token", "session_id", "user_id"] {
+            assert_eq!(self.body.get(field), None, "{field}: {self:?}");
+        }
+    }
+
     /// It was refused for `field`.
     #[track_caller]
     pub(crate) fn blames(self, field: &str, code: &str) -> Self {

@@ -3,6 +3,8 @@
 use actix_web::{HttpRequest, HttpResponse};
 use civiclens_actors::domain::backup_code::BackupCode;
 use civiclens_actors::domain::client::Device;
+use civiclens_actors::domain::code::Code;
+use civiclens_actors::domain::limit::Budget;
 use civiclens_actors::domain::secret::Secret;
 use civiclens_actors::sessions::Opened;
 use civiclens_actors::sign_in::{Outcome, SecondStep, SignedIn};
@@ -11,26 +13,13 @@ use utoipa::ToSchema;
 
 use crate::http::browser::{DeviceBody, wants_cookies};
 use crate::http::problem::{put_budget, whole_seconds};
-use crate::http::{ApiError, ApiState};
+use crate::http::{ApiError, ApiState, NextStep};
 
 /// A sentence for a person.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct Message {
     /// The sentence.
     pub(in crate::http) message: &'static str,
-}
-
-/// A session, or what is still missing to one.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "it documents what is answered; each form is written by itself")]
-pub(in crate::http) enum SignInAnswer {
-    /// The session is open.
-    Token(OpenSession),
-    /// A second step is needed.
-    SecondStep(SecondStepAnswer),
-    /// A second factor must be set up first.
-    Enrolment(EnrolmentAnswer),
 }
 
 /// An open session, called a token by the clients.
@@ -68,34 +57,6 @@ pub(in crate::http) struct OpenSession {
     backup_codes: Vec<String>,
 }
 
-/// A step was passed and another is needed.
-#[derive(Serialize, ToSchema)]
-#[schema(as = SecondStep)]
-pub(in crate::http) struct SecondStepAnswer {
-    /// Always `true`.
-    mfa_required: bool,
-    /// Proves the steps so far; opens nothing else.
-    mfa_token: String,
-    /// What the next step may be: `password`, `totp`, `sms`, `backup_code`.
-    methods: Vec<&'static str>,
-    /// Seconds until the token expires.
-    expires_in: u64,
-}
-
-/// The role needs a second factor, and there is none: set one up with the token.
-#[derive(Serialize, ToSchema)]
-#[schema(as = EnrolmentRequired)]
-pub(in crate::http) struct EnrolmentAnswer {
-    /// Always `true`.
-    enrolment_required: bool,
-    /// Opens `enable-2fa` and `verify-2fa`, and nothing else.
-    mfa_token: String,
-    /// What may be set up.
-    methods: Vec<&'static str>,
-    /// Seconds until the token expires.
-    expires_in: u64,
-}
-
 /// How somebody is answered who signs in.
 pub(super) struct Answering<'a> {
     pub(super) state: &'a ApiState,
@@ -127,22 +88,12 @@ impl<'a> Answering<'a> {
         let SignedIn { outcome, budget, backup_codes } = signed_in;
         let mut response = match outcome {
             Outcome::Session(opened) => self.token(&opened, &backup_codes)?,
-            Outcome::SecondStep(SecondStep { mfa_token, methods, expires_in }) => {
-                HttpResponse::Ok().json(SecondStepAnswer {
-                    mfa_required: true,
-                    mfa_token: mfa_token.expose().to_owned(),
-                    methods,
-                    expires_in: whole_seconds(expires_in),
-                })
+            Outcome::SecondStep(step) => {
+                let portal = self.state.settings.server.public_address();
+                let detail = format!("This account needs a second step. Open {portal}/portal to sign in.");
+                goes_on(Code::MfaRequired, detail, step, budget)
             }
-            Outcome::Enrolment(SecondStep { mfa_token, methods, expires_in }) => {
-                HttpResponse::Ok().json(EnrolmentAnswer {
-                    enrolment_required: true,
-                    mfa_token: mfa_token.expose().to_owned(),
-                    methods,
-                    expires_in: whole_seconds(expires_in),
-                })
-            }
+            Outcome::Enrolment(step) => goes_on(Code::MfaEnrolmentRequired, ENROLMENT.to_owned(), step, budget),
         };
         if let Some(device) = device {
             self.state.browser.keep_device(&mut response, device);
@@ -187,6 +138,18 @@ impl<'a> Answering<'a> {
         }
         response
     }
+}
+
+/// What an account is told that must set up a second factor before it signs in.
+const ENROLMENT: &str = "This account must set up a second factor before it can sign in. With the mfa_token: POST \
+                         /api/v1/auth/enable-2fa, then POST /api/v1/auth/verify-2fa with a code of it.";
+
+/// Answers that a sign-in is not complete, and with what it goes on. A 200 of a sign-in always carries tokens, so that a client
+/// that knows no second step takes this for a failure and shows the sentence.
+fn goes_on(code: Code, detail: String, step: SecondStep, budget: Option<Budget>) -> HttpResponse {
+    let SecondStep { mfa_token, methods, expires_in } = step;
+    let next_step = Some(Box::new(NextStep { mfa_token, methods, expires_in }));
+    HttpResponse::from_error(ApiError { next_step, ..ApiError::with_detail(code, detail).budget(budget) })
 }
 
 /// Backup codes as people read them.

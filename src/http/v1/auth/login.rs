@@ -7,7 +7,7 @@ use civiclens_actors::sign_in::{Credentials, Portal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answering, SignInAnswer};
+use super::answers::{Answering, OpenSession};
 use super::verify_otp::phone;
 use crate::http::browser::DeviceBody;
 use crate::http::problem::Problem;
@@ -49,12 +49,12 @@ impl From<PortalType> for Portal {
 
 /// Signs in with a phone and a password.
 ///
-/// Answers `401 credentials_invalid` for a wrong password and an unknown phone alike. Accounts with a second factor are
-/// answered with a second step; after some failures the account locks, `429 account_locked`.
+/// Answers `401 credentials_invalid` for a wrong password and an unknown phone alike, and `401 mfa_required` with an `mfa_token`
+/// where the account has a second factor. After some failures the account locks, `429 account_locked`.
 #[utoipa::path(post, path = "/api/v1/auth/login", operation_id = "login", tag = "auth",
                params(("cookies" = Option<bool>, Query, description = "Puts the tokens into cookies")),
                request_body = Login,
-               responses((status = 200, body = SignInAnswer,
+               responses((status = 200, body = OpenSession,
                           headers(("RateLimit-Limit" = u32), ("RateLimit-Remaining" = u32), ("RateLimit-Reset" = u64))),
                          (status = 400, body = Problem, content_type = "application/problem+json"),
                          (status = 401, body = Problem, content_type = "application/problem+json"),

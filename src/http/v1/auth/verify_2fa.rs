@@ -6,7 +6,7 @@ use civiclens_actors::domain::secret::Secret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::answers::{Answering, SignInAnswer, shown};
+use super::answers::{Answering, OpenSession, shown};
 use crate::http::problem::Problem;
 use crate::http::{ApiError, ApiState, Authenticated, Caller, ValidJson};
 
@@ -40,7 +40,7 @@ pub(in crate::http) struct TwoFactorEnabled {
 #[expect(dead_code, reason = "it documents what is answered; each form is written by itself")]
 pub(in crate::http) enum VerifyTwoFactorAnswer {
     /// The login went on.
-    SignedIn(SignInAnswer),
+    SignedIn(OpenSession),
     /// The second factor is in force.
     Enabled(TwoFactorEnabled),
 }

@@ -7,7 +7,7 @@ use civiclens_actors::domain::phone::Phone;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answering, SignInAnswer};
+use super::answers::{Answering, OpenSession};
 use crate::http::browser::DeviceBody;
 use crate::http::problem::Problem;
 use crate::http::{ApiError, ApiState, Caller, ValidJson};
@@ -39,11 +39,11 @@ pub(super) fn phone(text: &str) -> Result<Phone, ApiError> {
 /// Exchanges a one-time code for a session.
 ///
 /// Makes a citizen's account on the first success. Answers `401 otp_invalid` for wrong, expired, unknown and used
-/// codes alike. Accounts that need a password or have a second factor are answered with a second step.
+/// codes alike. Accounts that need more are answered `401 mfa_required` with what goes on.
 #[utoipa::path(post, path = "/api/v1/auth/verify-otp", operation_id = "verify_otp", tag = "auth",
                params(("cookies" = Option<bool>, Query, description = "Puts the tokens into cookies")),
                request_body = VerifyOtp,
-               responses((status = 200, body = SignInAnswer),
+               responses((status = 200, body = OpenSession),
                          (status = 400, body = Problem, content_type = "application/problem+json"),
                          (status = 401, body = Problem, content_type = "application/problem+json"),
                          (status = 403, body = Problem, content_type = "application/problem+json"),

@@ -16,16 +16,19 @@ pub(in crate::http) struct VerifyPassword {
     password: Secret,
 }
 
-/// Whether it is.
+/// It is their password.
 #[derive(Serialize, ToSchema)]
 pub(in crate::http) struct PasswordVerified {
-    /// Whether it is their password.
+    /// Always `true`.
     verified: bool,
     /// A sentence for a person.
     message: &'static str,
 }
 
-/// Confirms who is asking by their password. For some minutes this session may then do what needs a recent proof.
+/// Confirms who is asking by their password. For some minutes this session may then do what needs a recent proof, unless the
+/// account has a second factor: then `step-up` takes a code of it.
+///
+/// Answers `422 password_wrong` for another password.
 #[utoipa::path(post, path = "/api/v1/auth/verify-password", operation_id = "verify_password", tag = "auth",
                security(("bearer" = [])), request_body = VerifyPassword,
                responses((status = 200, body = PasswordVerified),
@@ -41,7 +44,6 @@ pub(in crate::http) async fn handle(
     caller: Caller,
     body: ValidJson<VerifyPassword>,
 ) -> Result<Json<PasswordVerified>, ApiError> {
-    let verified = state.credentials.verify(&authenticated.principal, body.0.password, &caller.0).await?;
-    let message = if verified { "It is you." } else { "The password is wrong." };
-    Ok(Json(PasswordVerified { verified, message }))
+    state.credentials.verify(&authenticated.principal, body.0.password, &caller.0).await?;
+    Ok(Json(PasswordVerified { verified: true, message: "It is you." }))
 }

@@ -3,7 +3,7 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 
-use super::answers::{Answering, SignInAnswer};
+use super::answers::{Answering, OpenSession};
 use super::verify_otp::{VerifyOtp, code, phone};
 use crate::http::problem::Problem;
 use crate::http::{ApiError, ApiState, Caller, ValidJson};
@@ -14,7 +14,7 @@ use crate::http::{ApiError, ApiState, Caller, ValidJson};
 #[utoipa::path(post, path = "/api/v1/auth/verify-phone", operation_id = "verify_phone", tag = "auth",
                params(("cookies" = Option<bool>, Query, description = "Puts the tokens into cookies")),
                request_body = VerifyOtp,
-               responses((status = 200, body = SignInAnswer),
+               responses((status = 200, body = OpenSession),
                          (status = 400, body = Problem, content_type = "application/problem+json"),
                          (status = 401, body = Problem, content_type = "application/problem+json"),
                          (status = 403, body = Problem, content_type = "application/problem+json"),
