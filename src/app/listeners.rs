@@ -2,19 +2,25 @@
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::time::Duration;
 
 use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use civiclens_actors::domain::entropy;
 use futures::future::join_all;
+use tokio::time::Instant;
 use url::Url;
 
 use super::foundation::Foundation;
-use crate::http::{self, ApiState, NodeState, Readiness, Surface};
+use crate::config::Settings;
+use crate::http::{self, ApiState, NodeState, Readiness, Surface, Tasks};
 use crate::telemetry::start_metrics;
 
 /// The HTTP servers of a process.
 pub(super) struct Listeners {
+    tasks: Tasks,
+    /// The most that their stop may take.
+    grace: Duration,
     servers: Vec<ServerHandle>,
     /// Where the API is.
     pub(super) api: Option<String>,
@@ -38,6 +44,7 @@ impl Listeners {
             None => Surface::All,
         };
         let mut node = node_state(foundation, ready)?;
+        let tasks = node.tasks.clone();
         let mut servers = vec![serve(node.clone(), Some(api), public, surface)?];
         let operators = match operators {
             Some((listener, address)) => {
@@ -47,23 +54,36 @@ impl Listeners {
             }
             None => None,
         };
-        Ok(Self { servers, api: Some(url), operators })
+        Ok(Self { tasks, grace: grace(settings), servers, api: Some(url), operators })
     }
 
     /// Answers operators, where they have an address.
     pub(super) fn of_worker(foundation: &Foundation, ready: Arc<dyn Readiness>) -> anyhow::Result<Self> {
+        let (tasks, grace) = (Tasks::default(), grace(&foundation.settings));
         let Some(address) = foundation.settings.server.operator_listen else {
-            return Ok(Self { servers: Vec::new(), api: None, operators: None });
+            return Ok(Self { tasks, grace, servers: Vec::new(), api: None, operators: None });
         };
         let (listener, url) = listen(address)?;
-        let server = serve(node_state(foundation, ready)?, None, listener, Surface::Worker)?;
-        Ok(Self { servers: vec![server], api: None, operators: Some(url) })
+        let node = NodeState { tasks: tasks.clone(), ..node_state(foundation, ready)? };
+        let server = serve(node, None, listener, Surface::Worker)?;
+        Ok(Self { tasks, grace, servers: vec![server], api: None, operators: Some(url) })
     }
 
-    /// Accepts nothing more and finishes what was accepted.
+    /// Accepts nothing more and finishes what was accepted, also for clients that are gone: their requests are on the threads
+    /// of the servers, which end as soon as they have no connections, so they are waited for first.
     pub(super) async fn stop(&self) {
-        join_all(self.servers.iter().map(|server| server.stop(true))).await;
+        let until = Instant::now() + self.grace;
+        join_all(self.servers.iter().map(ServerHandle::pause)).await;
+        self.tasks.wait(self.grace).await;
+        let stop = join_all(self.servers.iter().map(|server| server.stop(true)));
+        if tokio::time::timeout_at(until, stop).await.is_err() {
+            tracing::warn!("requests did not end in time");
+        }
     }
+}
+
+fn grace(settings: &Settings) -> Duration {
+    settings.server.request_timeout + http::STOP_GRACE
 }
 
 fn listen(address: SocketAddr) -> anyhow::Result<(TcpListener, String)> {
@@ -94,6 +114,7 @@ fn node_state(foundation: &Foundation, readiness: Arc<dyn Readiness>) -> anyhow:
         request_ids: Arc::new(move || {
             entropy::uuid_v7(clock.now(), &*ids).map(|id| id.to_string()).unwrap_or_default()
         }),
+        tasks: Tasks::default(),
         api_elsewhere: None,
     })
 }

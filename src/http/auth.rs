@@ -12,7 +12,7 @@ use civiclens_actors::domain::principal::Principal;
 use civiclens_actors::domain::role::Role;
 
 use super::browser::Kind;
-use super::{ApiError, ApiState, Caller};
+use super::{ApiError, ApiState, Caller, NodeState};
 
 /// The holder of the access token that came with the request, in the Authorization header or in a cookie. Answers 401 where
 /// there is none that is valid, and 403 where a cookie came without what must come with it.
@@ -93,8 +93,9 @@ fn record_denial(request: &HttpRequest, state: &ApiState, principal: &Principal,
         .with("code", code.as_str())
         .with("method", request.method().as_str())
         .with("route", route);
+    let Some(node) = request.app_data::<Data<NodeState>>() else { return };
     let audit = state.audit.clone();
-    actix_web::rt::spawn(async move {
+    node.tasks.leave(async move {
         if let Err(error) = audit.record(entry).await {
             tracing::warn!(%error, "a refusal could not be recorded");
         }

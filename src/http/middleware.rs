@@ -3,7 +3,7 @@
 
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -18,6 +18,7 @@ use futures::FutureExt;
 use tracing::Instrument;
 
 use super::request_context::{REQUEST_ID, RequestContext};
+use super::tasks::{may_change, wait_for_body};
 use super::{ApiError, ApiState, NodeState, operators, problem, security_headers};
 
 /// Gives a request its id, its client's address and its span; gives the answer its id and the security headers, and
@@ -67,9 +68,9 @@ pub(super) async fn settle<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let limit = node(&request)?.settings.server.request_timeout;
+    let node = node(&request)?;
     let id = request.extensions().get::<RequestContext>().map(|context| Rc::clone(&context.id));
-    match answer(request, next, limit).await {
+    match answer(request, next, &node).await {
         Ok(response) => Ok(in_our_form(response, id.as_deref())),
         // The request is gone with the future that failed, so there is only a response to send.
         Err(error) => {
@@ -83,17 +84,26 @@ fn node(request: &ServiceRequest) -> Result<Data<NodeState>, ApiError> {
     request.app_data::<Data<NodeState>>().cloned().ok_or_else(|| ApiError::new(Code::Internal))
 }
 
+/// What the endpoint answers within the time limit. A request that may change something is begun once its body is there, and
+/// then goes on to its end, whatever becomes of its connection and however long it takes.
 async fn answer<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
-    limit: Duration,
+    node: &NodeState,
 ) -> Result<ServiceResponse<BoxBody>, ApiError> {
     if request.method() == Method::TRACE {
         let allow = Some("GET, HEAD, POST, PUT, PATCH, DELETE");
         return Err(ApiError { allow, ..ApiError::new(Code::MethodNotAllowed) });
     }
-    let work = AssertUnwindSafe(next.call(request)).catch_unwind();
-    match tokio::time::timeout(limit, work).await {
+    let server = &node.settings.server;
+    let done = async {
+        if !may_change(request.method()) {
+            return AssertUnwindSafe(next.call(request)).catch_unwind().await;
+        }
+        wait_for_body(&mut request, server.body_limit_bytes).await;
+        node.tasks.run(async move { next.call(request).await }).await.unwrap_or_else(|error| Err(Box::new(error)))
+    };
+    match tokio::time::timeout(server.request_timeout, done).await {
         Ok(Ok(Ok(response))) => Ok(response.map_into_boxed_body()),
         Ok(Ok(Err(error))) => Err(known_or_internal(&error)),
         Ok(Err(_panic)) => {

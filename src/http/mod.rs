@@ -19,6 +19,7 @@ mod routes;
 mod security_headers;
 mod server;
 mod state;
+mod tasks;
 #[cfg(test)]
 mod tests;
 mod v1;
@@ -31,7 +32,7 @@ pub use self::error::{ApiError, NextStep};
 pub use self::json::{OptionalJson, ValidJson};
 pub use self::openapi::openapi;
 pub use self::routes::Surface;
-#[cfg(test)]
 pub(crate) use self::server::STOP_GRACE;
 pub use self::server::run;
 pub use self::state::{ApiState, BoxFuture, Check, InboxView, NodeState, Readiness};
+pub use self::tasks::Tasks;

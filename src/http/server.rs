@@ -44,6 +44,8 @@ pub fn run(node: NodeState, api: Option<ApiState>, listener: TcpListener, surfac
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(grace)
+    // Who closes before the answer is there has hung up: HTTP has no use for half a connection, and this way it is noticed.
+    .h1_allow_half_closed(false)
     .disable_signals();
     if let Some(workers) = http.workers {
         server = server.workers(workers);

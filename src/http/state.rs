@@ -7,7 +7,7 @@ use std::sync::Arc;
 use civiclens_actors::{accounts, administration, audit, credentials, otp, passwords, sessions, sign_in, two_factor};
 use url::Url;
 
-use super::Browser;
+use super::{Browser, Tasks};
 use crate::config::Settings;
 use crate::telemetry::Metrics;
 
@@ -40,6 +40,8 @@ pub struct NodeState {
     pub settings: Arc<Settings>,
     /// Draws ids for requests that come without one.
     pub request_ids: Arc<dyn Fn() -> String + Send + Sync>,
+    /// Requests that go on to their end although nobody may listen any more.
+    pub tasks: Tasks,
     /// Where the API is, if not on the listener that answers the documentation.
     pub api_elsewhere: Option<Url>,
 }

@@ -13,7 +13,7 @@ use actix_web::web::{self, Data};
 use civiclens_actors::domain::code::{Code, Coded, FieldError};
 use civiclens_actors::domain::limit::Budget;
 
-use super::{ApiError, BoxFuture, Check, NodeState, Readiness, Surface, openapi, problem, routes, server};
+use super::{ApiError, BoxFuture, Check, NodeState, Readiness, Surface, Tasks, openapi, problem, routes, server};
 use crate::config::Settings;
 use crate::telemetry::start_metrics;
 
@@ -147,6 +147,7 @@ fn node(configure: impl FnOnce(&mut Settings)) -> NodeState {
         metrics: start_metrics().unwrap(),
         settings: Arc::new(settings),
         request_ids: Arc::new(|| "request-1".to_owned()),
+        tasks: Tasks::default(),
         api_elsewhere: None,
     }
 }
@@ -226,4 +227,50 @@ async fn a_preflight_that_is_refused_has_our_form_too() {
     assert_eq!(response.headers().get("content-type").unwrap(), problem::MEDIA_TYPE);
     assert!(response.headers().get("access-control-allow-origin").is_none());
     assert!(response.headers().get("x-request-id").is_some());
+}
+
+/// What an endpoint of these tests does: waits, then says that it came to its end.
+async fn ends_late(done: Data<tokio::sync::Notify>) -> HttpResponse {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    done.notify_one();
+    HttpResponse::Ok().finish()
+}
+
+#[actix_web::test]
+async fn what_may_change_something_goes_on_to_its_end_whoever_listens() {
+    let node = node(|settings| settings.server.request_timeout = Duration::from_millis(50));
+    let (tasks, done) = (node.tasks.clone(), Data::new(tokio::sync::Notify::new()));
+    let given = done.clone();
+    let app = init_service(server::layered(Data::new(node), &move |config| {
+        config
+            .app_data(given.clone())
+            .route("/of-tests/late", web::route().to(ends_late))
+            .route(
+                "/of-tests/panics",
+                web::post().to(async || -> HttpResponse { std::panic::resume_unwind(Box::new("a test")) }),
+            )
+            .route("/of-tests/reads", web::post().to(async |body: web::Bytes| body));
+    }))
+    .await;
+    let ended = async || tokio::time::timeout(Duration::from_secs(1), done.notified()).await.is_ok();
+    for method in [Method::POST, Method::PUT, Method::PATCH, Method::DELETE] {
+        let request = TestRequest::with_uri("/of-tests/late").method(method.clone());
+        assert_eq!(get(&app, request.to_request()).await.0, 408, "{method}");
+        assert!(ended().await, "{method}: given up");
+        let hung_up = TestRequest::with_uri("/of-tests/late").method(method.clone()).to_request();
+        assert!(tokio::time::timeout(Duration::from_millis(10), get(&app, hung_up)).await.is_err());
+        assert!(ended().await, "{method}: hung up");
+    }
+    let read_only = TestRequest::get().uri("/of-tests/late").to_request();
+    assert_eq!(get(&app, read_only).await.0, 408);
+    assert!(!ended().await, "nobody waits for what changes nothing");
+    let panicked = get(&app, TestRequest::post().uri("/of-tests/panics").to_request()).await;
+    assert_eq!((panicked.0, panicked.2["code"].as_str()), (500, Some("internal")));
+    let read = app.call(TestRequest::post().uri("/of-tests/reads").set_payload("the body").to_request()).await.unwrap();
+    assert_eq!(actix_web::body::to_bytes(read.into_body()).await.ok().as_deref(), Some(b"the body".as_slice()));
+    // A stop waits for what nobody listens to.
+    let hung_up = TestRequest::post().uri("/of-tests/late").to_request();
+    assert!(tokio::time::timeout(Duration::from_millis(10), get(&app, hung_up)).await.is_err());
+    tasks.wait(Duration::from_secs(1)).await;
+    assert!(tokio::time::timeout(Duration::ZERO, done.notified()).await.is_ok(), "it was waited for");
 }

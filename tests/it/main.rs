@@ -23,6 +23,7 @@ mod email;
 mod first_login;
 mod history;
 mod http_rules;
+mod hung_up;
 mod interleavings;
 mod jobs;
 mod keys;

@@ -1,0 +1,165 @@
+//! Clients that hang up: what their requests began is done to its end, as if they had listened.
+
+use std::time::Duration;
+
+use civiclens_actors::domain::clock::Clock;
+use civiclens_actors::domain::limit::Rate;
+use serde_json::{Value, json};
+
+use crate::support::{PASSWORD, RawRequest, TestApp, WRONG, eventually, story, story_with, totp};
+
+/// When clients hang up.
+const AFTER: [Duration; 3] = [Duration::ZERO, Duration::from_millis(2), Duration::from_millis(20)];
+
+#[actix::test]
+async fn wrong_passwords_are_recorded_although_nobody_waits_for_the_answer() {
+    story(async |app| {
+        for (person, after) in AFTER.into_iter().enumerate() {
+            let phone = format!("98765 4321{person}");
+            let user = app.signs_up(&phone).await.user_id();
+            let guess = RawRequest::post("/api/v1/auth/login", json!({ "phone": phone, "password": WRONG }));
+            for number in 0..5 {
+                let before = failures_of(app, user).await;
+                app.hangs_up(&guess, &format!("guess-{person}-{number}"), after).await;
+                let told = async || (failures_of(app, user).await > before).then_some(());
+                eventually("an audit row", told).await;
+            }
+            assert_eq!(failures_of(app, user).await, 5, "{after:?}");
+            app.logs_in(&phone, PASSWORD).await.refused(429, "account_locked");
+        }
+        assert_eq!(app.audited("auth.account_locked").await.len(), AFTER.len());
+    })
+    .await;
+}
+
+async fn failures_of(app: &TestApp, user: i64) -> usize {
+    let of_user = |row: &crate::support::Record| row.user == Some(user) && row.details["reason"] == "wrong_password";
+    app.audited("auth.login_failed").await.iter().filter(|row| of_user(row)).count()
+}
+
+/// What a request did, as far as it is recorded: audit rows and messages, by name.
+async fn traces(app: &TestApp, id: &str) -> Vec<String> {
+    let sql = "SELECT action FROM audit_log WHERE request_id = $1
+               UNION ALL SELECT regexp_replace(subject, '^t[0-9]+\\.', '') FROM outbox WHERE request_id = $1
+               ORDER BY 1";
+    sqlx::query_scalar(sql).bind(id).fetch_all(&app.db).await.unwrap()
+}
+
+/// Makes ready what a request to `path` needs, each time for another person. `None` for what records nothing.
+async fn prepare(app: &TestApp, admin: &str, path: &str, number: usize) -> Option<RawRequest> {
+    let name = path.strip_prefix("/api/v1/auth/").unwrap_or(path);
+    let phone = format!("+91 98{number:03} 54321");
+    let e164 = phone.replace(' ', "");
+    let person = app.citizen(&phone);
+    let post = |body| RawRequest::post(path, body);
+    Some(match name {
+        "request-otp" => post(json!({ "phone": phone })),
+        "verify-otp" => post(json!({ "phone": phone, "otp": person.gets_code().await })),
+        "signup" => post(json!({ "phone": phone, "full_name": "Ravi Kumar", "password": PASSWORD })),
+        "verify-phone" => {
+            let body = json!({ "phone": phone, "full_name": "Ravi Kumar", "password": PASSWORD });
+            app.posts("/api/v1/auth/signup", body).await;
+            post(json!({ "phone": phone, "otp": person.code_from_sms().await }))
+        }
+        "create-officer" => post(crate::support::officer(&phone, "nodal_officer")).by(admin),
+        _ => {
+            let session = app.signs_up(&phone).await;
+            let sent = app.twilio.messages_to(&e164).len();
+            match name {
+                "login" => post(json!({ "phone": phone, "password": PASSWORD })),
+                "refresh-token" => post(json!({ "refresh_token": session.answer.text("refresh_token") })),
+                "logout" | "logout-all" => post(Value::Null).by(&session.token),
+                "logout-others" => {
+                    app.enters(&phone).await;
+                    post(Value::Null).by(&session.token)
+                }
+                "sessions/{id}" => {
+                    let path = format!("/api/v1/auth/sessions/{}", app.enters(&phone).await.id());
+                    RawRequest {
+                        method: "DELETE".to_owned(),
+                        ..RawRequest::post(&path, Value::Null).by(&session.token)
+                    }
+                }
+                "forgot-password" => post(json!({ "phone": phone })),
+                "reset-password" => {
+                    app.posts("/api/v1/auth/forgot-password", json!({ "phone": phone })).await.ok();
+                    let code = app.code_after(&e164, sent).await;
+                    post(json!({ "phone": phone, "reset_token": code, "new_password": "Other-Quartz-42" }))
+                }
+                "change-password" => {
+                    let body = json!({ "old_password": PASSWORD, "new_password": "Other-Quartz-42" });
+                    post(body).by(&session.token)
+                }
+                "verify-password" => post(json!({ "password": PASSWORD })).by(&session.token),
+                "enable-2fa" => post(json!({ "method": "totp" })).by(&session.token),
+                "verify-2fa" => {
+                    let secret = app.begins_totp(&session.token).await;
+                    post(json!({ "code": totp(&secret, app.clock.now()) })).by(&session.token)
+                }
+                "send-2fa-sms" => {
+                    app.sets_up_sms(&session, &e164).await;
+                    post(json!({})).by(&session.token)
+                }
+                "disable-2fa" | "backup-codes" => {
+                    let secret = app.begins_totp(&session.token).await;
+                    app.confirms(&session.token, &totp(&secret, app.clock.now())).await.ok();
+                    let body = if name == "disable-2fa" { json!({ "password": PASSWORD }) } else { Value::Null };
+                    post(body).by(&session.token)
+                }
+                "/api/v1/admin/users/{id}/unlock" | "/api/v1/admin/users/{id}/revoke-sessions" => {
+                    let path = path.replace("{id}", &session.user_id().to_string());
+                    RawRequest::post(&path, Value::Null).by(admin)
+                }
+                _ => return None,
+            }
+        }
+    })
+}
+
+/// Every route that changes something leaves the same traces, whether or not its client waits for the answer.
+#[actix::test]
+async fn every_writing_route_does_as_much_for_a_client_that_hangs_up() {
+    let wide = Rate { count: 100_000, window: Duration::from_hours(1) };
+    let configure = |settings: &mut civiclens::config::Settings| {
+        settings.rate_limit.otp_per_address = wide;
+        settings.rate_limit.login_per_address = wide;
+        settings.rate_limit.password_reset_per_address = wide;
+    };
+    story_with(configure, async |app| {
+        let admin = app.admin().await.token;
+        let (mut people, mut seen) = (0, 0);
+        for path in writing_routes() {
+            let mut expected = None;
+            for after in [Duration::from_secs(10)].into_iter().chain(AFTER) {
+                people += 1;
+                let Some(request) = prepare(app, &admin, &path, people).await else { break };
+                let id = format!("hangs-up-{people}");
+                if let Some(expected) = &expected {
+                    app.hangs_up(&request, &id, after).await;
+                    let done = async || (&traces(app, &id).await == expected).then_some(());
+                    eventually(&format!("{path} after {after:?}: {expected:?}"), done).await;
+                } else {
+                    // The one that listens shows what is done.
+                    expected = Some(listens(app, &request, &id).await);
+                    seen += 1;
+                }
+            }
+        }
+        assert!(seen >= 20, "{seen} routes");
+    })
+    .await;
+}
+
+async fn listens(app: &TestApp, request: &RawRequest, id: &str) -> Vec<String> {
+    let answer = app.sends_as(request, id).await;
+    assert!((200..300).contains(&answer.status), "{}: {answer:?}", request.path);
+    traces(app, id).await
+}
+
+/// The paths of the API whose method may change something.
+fn writing_routes() -> Vec<String> {
+    let document: Value = serde_json::from_str(&civiclens::http::openapi()).unwrap();
+    let paths = document["paths"].as_object().unwrap().iter();
+    let writing = |methods: &Value| methods.as_object().unwrap().keys().any(|method| method != "get");
+    paths.filter(|(_, methods)| writing(methods)).map(|(path, _)| path.clone()).collect()
+}
