@@ -81,7 +81,6 @@ impl Foundation {
             db: self.db.clone(),
             background_db: self.background_db.clone(),
             view_db: self.view_db.clone(),
-            memory: self.memory.clone(),
             nats: self.nats.clone(),
             events: self.events(),
             notices: Notices::new(self.events()),

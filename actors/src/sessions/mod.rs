@@ -4,9 +4,8 @@
 //! Owns: the revocation view, in memory, fed by NATS and re-read from PostgreSQL every `REREAD_EVERY`, and the signing keys,
 //! re-read too, so that a request is authenticated without asking anyone; and the uses of sessions, which are written in
 //! batches. Bound: `ADMITTED` messages at once. When PostgreSQL is away no session opens or ends, and none gets newer tokens;
-//! those already open are recognised. When NATS is away a revocation takes a re-read to arrive elsewhere. When Redis is away
-//! refreshing costs PostgreSQL more.
-//! May touch: the store, Redis, NATS.
+//! those already open are recognised. When NATS is away a revocation takes a re-read to arrive elsewhere.
+//! May touch: the store, NATS.
 
 mod activity;
 mod actor;

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use redis::Script;
 
 use super::Error;
 use super::activity::Activity;
@@ -23,7 +22,6 @@ use crate::domain::second_step::Rules;
 use crate::domain::token::Tokens;
 use crate::events::Events;
 use crate::notifications::notices::Notices;
-use crate::short_memory::{ShortMemory, script};
 use crate::store::accounts::Account;
 use crate::store::sessions::Listed;
 use crate::store::{Db, UnitOfWork};
@@ -72,8 +70,6 @@ pub struct Parts {
     pub background_db: Db,
     /// PostgreSQL, for the revocation view alone: nothing else may hold it up.
     pub view_db: Db,
-    /// Redis.
-    pub memory: ShortMemory,
     /// NATS, for the broadcast of revocations.
     pub nats: async_nats::Client,
     /// Makes events.
@@ -99,7 +95,6 @@ pub struct Service {
     pub(super) revocations: Revocations,
     pub(super) activity: Activity,
     pub(super) outgoing: Outgoing,
-    pub(super) remember: Script,
 }
 
 /// What the tokens of a session are made of.
@@ -126,7 +121,6 @@ impl Service {
             revocations: Revocations::default(),
             activity: Activity::default(),
             outgoing: Outgoing::default(),
-            remember: script(include_str!("scripts/remember.lua")),
         }
     }
 

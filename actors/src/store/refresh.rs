@@ -27,6 +27,8 @@ pub struct Refreshable {
     pub expires_at: DateTime<Utc>,
     /// When it ends if nothing is done with it; `None` where nothing but `expires_at` ends it.
     pub idle_until: Option<DateTime<Utc>>,
+    /// Until when an access token of it may be in use.
+    pub access_until: DateTime<Utc>,
     /// Whether it has ended.
     pub is_revoked: bool,
     /// Whether it was opened by somebody whose role needs a password.
@@ -67,7 +69,7 @@ impl UnitOfWork {
     /// Locks a session to refresh it. Returns `None` if there is none.
     pub async fn lock_session(&mut self, id: SessionId) -> Result<Option<Refreshable>, Error> {
         let row = sqlx::query!(
-            r#"SELECT user_id, refresh_seed, refresh_generation, amr, auth_time, expires_at,
+            r#"SELECT user_id, refresh_seed, refresh_generation, amr, auth_time, expires_at, access_until,
                       last_activity + make_interval(secs => idle_seconds) AS idle_until,
                       (revoked_at IS NOT NULL) AS "is_revoked!", is_staff
                FROM sessions WHERE id = $1 FOR NO KEY UPDATE"#,
@@ -84,6 +86,7 @@ impl UnitOfWork {
             auth_time: row.auth_time,
             expires_at: row.expires_at,
             idle_until: row.idle_until,
+            access_until: row.access_until,
             is_revoked: row.is_revoked,
             is_staff: row.is_staff,
         }))
@@ -138,7 +141,7 @@ impl Db {
     /// A session and its user, whether or not it has ended. Nothing is locked. Returns `None` if there is none.
     pub async fn refreshable(&self, id: SessionId) -> Result<Option<(Refreshable, Holder)>, Error> {
         let row = sqlx::query!(
-            r#"SELECT s.user_id, s.refresh_seed, s.refresh_generation, s.amr, s.auth_time, s.expires_at,
+            r#"SELECT s.user_id, s.refresh_seed, s.refresh_generation, s.amr, s.auth_time, s.expires_at, s.access_until,
                       s.last_activity + make_interval(secs => s.idle_seconds) AS idle_until,
                       (s.revoked_at IS NOT NULL) AS "is_revoked!", s.is_staff,
                       u.role, u.is_active, u.token_epoch, u.profile_completion
@@ -154,6 +157,7 @@ impl Db {
             auth_time: row.auth_time,
             expires_at: row.expires_at,
             idle_until: row.idle_until,
+            access_until: row.access_until,
             is_revoked: row.is_revoked,
             is_staff: row.is_staff,
         };

@@ -31,6 +31,34 @@ impl TestApp {
         dump.join("\n")
     }
 
+    async fn redis_keys(&self, connection: &mut redis::aio::MultiplexedConnection) -> Vec<String> {
+        let pattern = format!("{}:*", self.settings.redis.prefix);
+        redis::cmd("KEYS").arg(pattern).query_async(connection).await.unwrap()
+    }
+
+    /// Every key and value under the test's prefix in Redis, as they can be put back.
+    pub(crate) async fn redis_snapshot(&self) -> Vec<(String, i64, Vec<u8>)> {
+        let mut redis = self.redis().await;
+        let mut all = Vec::new();
+        for key in self.redis_keys(&mut redis).await {
+            let (life, value): (i64, Option<Vec<u8>>) =
+                redis::pipe().cmd("PTTL").arg(&key).cmd("DUMP").arg(&key).query_async(&mut redis).await.unwrap();
+            all.extend(value.map(|value| (key, life.max(0), value)));
+        }
+        all
+    }
+
+    /// Redis knows again what it knew, and nothing that came after: it lost a moment.
+    pub(crate) async fn redis_goes_back_to(&self, snapshot: &[(String, i64, Vec<u8>)]) {
+        let mut redis = self.redis().await;
+        for key in self.redis_keys(&mut redis).await {
+            let () = redis::cmd("DEL").arg(&key).query_async(&mut redis).await.unwrap();
+        }
+        for (key, life, value) in snapshot {
+            let () = redis::cmd("RESTORE").arg(key).arg(life).arg(value).query_async(&mut redis).await.unwrap();
+        }
+    }
+
     /// Every row of every table, as text.
     pub(crate) async fn database_dump(&self) -> String {
         let tables = "SELECT quote_ident(tablename) FROM pg_tables WHERE schemaname = 'public'";

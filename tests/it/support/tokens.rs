@@ -103,11 +103,6 @@ impl TestApp {
         client.get_multiplexed_async_connection().await.unwrap()
     }
 
-    /// The key under which Redis knows a session's refresh token.
-    pub(crate) fn refresh_key(&self, session: i64) -> String {
-        format!("{}:refresh:{session}", self.settings.redis.prefix)
-    }
-
     /// Empties Redis, as far as it is the story's own.
     pub(crate) async fn redis_forgets(&self) {
         let mut redis = self.redis().await;
