@@ -28,6 +28,7 @@ mod interleavings;
 mod jobs;
 mod keys;
 mod known_devices;
+mod lock_order;
 mod lockout;
 mod log_lines;
 mod login;

@@ -32,6 +32,7 @@ impl Service {
             Ended { sessions: ended.into_iter().collect(), epoch: None }
         } else {
             let mut work = self.parts.db.begin().await?;
+            work.lock_user(user_id).await?;
             let ended = self.end_in(&mut work, user_id, which, reason, &client, now).await?;
             work.record(entry.with("count", ended.sessions.len()));
             work.commit(now).await?;
@@ -42,8 +43,8 @@ impl Service {
         Ok(count)
     }
 
-    /// Ends sessions in a transaction and announces each. The caller records why, commits, and then calls
-    /// [`spread`](Self::spread).
+    /// Ends sessions in a transaction and announces each. Where it may be more than one, the user's row must be locked (see
+    /// [`store`](crate::store)). The caller records why, commits, and then calls [`spread`](Self::spread).
     pub(crate) async fn end_in(
         &self,
         work: &mut UnitOfWork,
@@ -112,8 +113,7 @@ impl Service {
         Ok(self.parts.events.event(user_id, event, client, now)?)
     }
 
-    /// Refuses here what ended, and tells the other nodes. Never fails: who does not hear it reads it. What Redis remembers
-    /// of a refresh is not cleared: the revocation view is asked before it is answered, and it is gone in a minute.
+    /// Refuses here what ended, and tells the other nodes. Never fails: who does not hear it reads it.
     pub(crate) fn spread(&self, ended: Ended, client: &Client, now: DateTime<Utc>) {
         let Ended { sessions, epoch } = ended;
         if sessions.is_empty() && epoch.is_none() {

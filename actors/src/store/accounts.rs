@@ -207,6 +207,14 @@ impl UnitOfWork {
         .transpose()
     }
 
+    /// Locks the row of a user until the end, before their sessions are. Nothing is locked if there is none.
+    pub async fn lock_user(&mut self, id: UserId) -> Result<(), Error> {
+        sqlx::query!("SELECT id FROM users WHERE id = $1 FOR NO KEY UPDATE", id.get())
+            .fetch_optional(self.connection())
+            .await?;
+        Ok(())
+    }
+
     /// Begins another token epoch: every access token of the user so far is worthless; until `tokens_until` one may be in use.
     /// Answers the epoch.
     pub async fn begin_token_epoch(

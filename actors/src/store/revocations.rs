@@ -44,7 +44,7 @@ impl UnitOfWork {
         Ok(keep_until.map(|keep_until| Revocation { user_id, session_id, keep_until }))
     }
 
-    /// Revokes the live sessions of `user_id`, but for `except`.
+    /// Revokes the live sessions of `user_id`, but for `except`. The user's row must be locked.
     pub async fn revoke_sessions(
         &mut self,
         user_id: UserId,
@@ -79,9 +79,12 @@ impl UnitOfWork {
     ) -> Result<Vec<Revocation>, Error> {
         let ended = sqlx::query!(
             "UPDATE sessions SET revoked_at = $3, revoked_reason = $4
-             WHERE id IN (SELECT id FROM sessions WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $3
-                          ORDER BY created_at DESC, id DESC OFFSET $2 FOR NO KEY UPDATE)
-               AND revoked_at IS NULL
+             WHERE id IN (SELECT s.id FROM sessions s
+                          WHERE s.id IN (SELECT id FROM sessions
+                                         WHERE user_id = $1 AND revoked_at IS NULL AND expires_at > $3
+                                         ORDER BY created_at DESC, id DESC OFFSET $2)
+                            AND s.revoked_at IS NULL
+                          ORDER BY s.id FOR NO KEY UPDATE)
              RETURNING id, access_until",
             user_id.get(),
             i64::from(keep),
