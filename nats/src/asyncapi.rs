@@ -36,6 +36,7 @@ pub fn document() -> Value {
     let mut made = Document::default();
     made.event::<user::RegisteredV1>(&subjects);
     made.event::<officer::CreatedV1>(&subjects);
+    made.event::<officer::InvitedV1>(&subjects);
     made.event::<session::OpenedV1>(&subjects);
     made.event::<session::RevokedV1>(&subjects);
     made.event::<security::LoginFailedV1>(&subjects);

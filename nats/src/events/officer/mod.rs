@@ -1,5 +1,5 @@
-//! Officers, administrators and auditors: who was made one.
+//! Officers, administrators and auditors: who was made one, and who was invited.
 
 mod v1;
 
-pub use v1::CreatedV1;
+pub use v1::{CreatedV1, InvitedV1};

@@ -57,6 +57,54 @@ impl Described for CreatedV1 {
     }
 }
 
+/// An administrator has invited an officer, another administrator or an auditor to choose a first password. An earlier
+/// invitation of theirs, and a password that somebody else chose for them, are worthless from then on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvitedV1 {
+    /// Who.
+    pub user_id: i64,
+    /// The role of the account, such as `nodal_officer`.
+    pub role: String,
+    /// The administrator.
+    pub invited_by: i64,
+    /// When.
+    #[serde(with = "millis")]
+    pub invited_at: DateTime<Utc>,
+    /// Until when the invitation can be accepted.
+    #[serde(with = "millis")]
+    pub expires_at: DateTime<Utc>,
+}
+
+impl Payload for InvitedV1 {
+    const NAME: &'static str = "officer.invited";
+    const VERSION: u16 = 1;
+}
+
+impl Described for InvitedV1 {
+    const SUMMARY: &'static str = "An administrator has invited an officer to choose a first password.";
+
+    fn schema() -> Value {
+        object([
+            ("user_id", id("Who is invited.")),
+            ("role", word("The role of the account.", &["nodal_officer", "admin", "auditor"])),
+            ("invited_by", id("The administrator who invites.")),
+            ("invited_at", time("When the invitation was made. An earlier one is worthless from then on.")),
+            ("expires_at", time("Until when it can be accepted.")),
+        ])
+    }
+
+    fn example() -> Self {
+        let invited_at = DateTime::UNIX_EPOCH;
+        Self {
+            user_id: 43,
+            role: "nodal_officer".to_owned(),
+            invited_by: 1,
+            invited_at,
+            expires_at: invited_at + chrono::Duration::hours(72),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +112,10 @@ mod tests {
     #[test]
     fn created_is_frozen() {
         crate::testing::frozen::<CreatedV1>();
+    }
+
+    #[test]
+    fn invited_is_frozen() {
+        crate::testing::frozen::<InvitedV1>();
     }
 }

@@ -188,7 +188,7 @@ impl Described for PasswordChangedV1 {
     fn schema() -> Value {
         object([
             ("user_id", id("Whose account it is.")),
-            ("via", word("How it was changed.", &["change", "reset"])),
+            ("via", word("How it was changed.", &["change", "reset", "invitation"])),
             ("changed_at", time("When it was changed.")),
         ])
     }
