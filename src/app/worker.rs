@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use civiclens_actors::notifications::email::{self, Smtp, SmtpConfig};
 use civiclens_actors::notifications::sms::{self, Twilio, TwilioConfig};
+use civiclens_actors::notifications::templates::Pages;
 use civiclens_actors::notifications::{Handle, inbox::Inbox};
 use civiclens_nats::backoff::Backoff;
 use civiclens_nats::consume::{Handler, WorkerOptions};
@@ -16,6 +17,7 @@ use url::Url;
 
 use super::foundation::Foundation;
 use crate::cli;
+use crate::config::Settings;
 
 /// Where Twilio is, unless configuration says otherwise.
 const TWILIO: &str = "https://api.twilio.com/";
@@ -71,18 +73,35 @@ fn start_sms(foundation: &Foundation) -> anyhow::Result<Handle> {
 }
 
 fn start_email(foundation: &Foundation) -> anyhow::Result<Handle> {
-    let server = &foundation.settings.server;
-    let public_url = match &server.public_url {
-        Some(url) => url.clone(),
-        None => Url::parse(&format!("http://{}", server.listen)).context("server.listen")?,
-    };
     let delivery = email::Delivery::new(email::Parts {
         provider: email_provider(foundation)?,
         sealer: Arc::clone(&foundation.sealer),
         clock: Arc::clone(&foundation.clock),
-        public_url,
+        pages: pages(&foundation.settings)?,
     });
     Ok(start_channel(foundation, Channel::Email, &EMAIL, delivery))
+}
+
+/// Where the links in letters lead: the configured pages, else those beside the API.
+fn pages(settings: &Settings) -> anyhow::Result<Pages> {
+    let (server, account) = (&settings.server, &settings.account);
+    let home = match &server.public_url {
+        Some(url) => url.clone(),
+        None => Url::parse(&format!("http://{}", server.listen)).context("server.listen")?,
+    };
+    let page = |configured: &Option<Url>, name: &str| {
+        configured.clone().unwrap_or_else(|| {
+            let mut page = home.clone();
+            if let Ok(mut path) = page.path_segments_mut() {
+                path.pop_if_empty().push(name);
+            }
+            page
+        })
+    };
+    Ok(Pages {
+        reset: page(&account.reset_url, "reset-password"),
+        invitation: page(&account.invitation_url, "accept-invitation"),
+    })
 }
 
 fn start_channel(foundation: &Foundation, channel: Channel, pace: &Pace, delivery: impl Handler) -> Handle {

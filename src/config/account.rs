@@ -26,6 +26,14 @@ pub struct Account {
     pub lockout_max_minutes: u32,
     /// What a password must be.
     pub password_policy: PasswordPolicy,
+    /// The page where a forgotten password is replaced, to which a letter adds `#token=…`. `<server.public_url>/reset-password`
+    /// when none is given.
+    pub reset_url: Option<url::Url>,
+    /// The page where an invitation is accepted, to which a letter adds `#token=…`. `<server.public_url>/accept-invitation` when
+    /// none is given.
+    pub invitation_url: Option<url::Url>,
+    /// For how many hours a password works that an administrator chose for somebody.
+    pub temporary_password_hours: u32,
 }
 
 impl Default for Account {
@@ -35,15 +43,27 @@ impl Default for Account {
             lockout_minutes: 30,
             lockout_max_minutes: 24 * 60,
             password_policy: PasswordPolicy::Composition,
+            reset_url: None,
+            invitation_url: None,
+            temporary_password_hours: 72,
         }
     }
 }
 
 impl Account {
-    pub(super) fn check(&self, checks: &mut Checks) {
+    pub(super) fn check(&self, checks: &mut Checks, production: bool) {
         checks.require("account.max_login_attempts", self.max_login_attempts > 0, "must be at least 1");
         checks.require("account.lockout_minutes", self.lockout_minutes > 0, "must be at least 1");
         let grows = (self.lockout_minutes..=7 * 24 * 60).contains(&self.lockout_max_minutes);
         checks.require("account.lockout_max_minutes", grows, "must be between account.lockout_minutes and 10080");
+        for (key, page) in [("account.reset_url", &self.reset_url), ("account.invitation_url", &self.invitation_url)] {
+            let Some(page) = page else { continue };
+            let fits = matches!(page.scheme(), "http" | "https") && page.fragment().is_none();
+            checks.require(key, fits, "must be an address that starts with https:// or http://, without a fragment");
+            let safe = !fits || !production || page.scheme() == "https";
+            checks.require(key, safe, "must start with https:// outside a development environment");
+        }
+        let hours = (1..=24 * 30).contains(&self.temporary_password_hours);
+        checks.require("account.temporary_password_hours", hours, "must be between 1 and 720");
     }
 }

@@ -142,7 +142,7 @@ impl Settings {
         self.token.check(&mut checks);
         self.otp.check(&mut checks, production);
         self.rate_limit.check(&mut checks);
-        self.account.check(&mut checks);
+        self.account.check(&mut checks, production);
         self.password.check(&mut checks, production);
         self.session.check(&mut checks);
         self.two_factor.check(&mut checks);

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use civiclens_nats::consume::{self, Failure};
 use civiclens_nats::jobs::email::EmailJobV1;
 use lettre::Address;
-use url::Url;
 
 use super::{Email, Provider};
 use crate::domain::clock::Clock;
 use crate::domain::keys::Sealer;
 use crate::notifications::delivery::{check_expiry, dead, language, open, unknown_template};
-use crate::notifications::templates::{EmailTemplate, Filling, Letter};
+use crate::notifications::templates::{EmailTemplate, Filling, Letter, Pages};
 
 /// What delivery works with.
 #[derive(Debug)]
@@ -22,8 +21,8 @@ pub struct Parts {
     pub sealer: Arc<Sealer>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// What links start with. From configuration: a request's `Host` would let a stranger choose where a token goes.
-    pub public_url: Url,
+    /// Where links lead.
+    pub pages: Pages,
 }
 
 /// Delivers e-mail jobs.
@@ -49,7 +48,7 @@ impl Delivery {
             created_at: envelope.time,
             expires_at: job.expires_at,
         };
-        Ok(template.render(&filling, &self.parts.public_url)?)
+        Ok(template.render(&filling, &self.parts.pages)?)
     }
 }
 

@@ -43,6 +43,11 @@ impl Filling<'_> {
         Ok(((end - self.created_at).num_seconds() + 59) / 60)
     }
 
+    /// For how many hours the secret lives, begun ones counted.
+    pub(super) fn life_in_hours(&self) -> Result<i64, BadFilling> {
+        Ok((self.life()? + 59) / 60)
+    }
+
     /// The parameter `minutes`.
     pub(super) fn minutes(&self) -> Result<i64, BadFilling> {
         self.params.get("minutes").and_then(|text| text.parse().ok()).ok_or(BadFilling("minutes"))

@@ -32,13 +32,41 @@ pub(super) struct Draft<'a> {
     pub(super) subject: &'a str,
     /// What happened.
     pub(super) opening: &'a str,
-    /// The link and what it is called.
-    pub(super) link: Option<(&'a str, Url)>,
+    /// The link that permits something.
+    pub(super) link: Option<Link<'a>>,
     /// What is known of it, each with its label.
     pub(super) facts: Vec<(&'a str, String)>,
     /// What to do.
     pub(super) advice: &'a str,
 }
+
+/// A link that carries a token.
+pub(super) struct Link<'a> {
+    label: &'a str,
+    url: Url,
+    token: &'a str,
+}
+
+impl<'a> Link<'a> {
+    /// A link to `page`. The token stands in the fragment, which no browser sends to any server: it is in no access log and in
+    /// no `Referer`.
+    pub(super) fn new(label: &'a str, page: &Url, token: &'a str) -> Self {
+        let mut url = page.clone();
+        url.set_fragment(Some(&format!("token={token}")));
+        Self { label, url, token }
+    }
+}
+
+/// Introduces the token of a link, for who cannot open the link or has an app with a field for it.
+const COPY: Words = Words {
+    en: "If the link does not open, copy this code",
+    hi: "यदि लिंक न खुले, तो यह कोड कॉपी करें",
+    bn: "লিঙ্ক না খুললে এই কোডটি কপি করুন",
+    te: "లింక్ తెరుచుకోకపోతే, ఈ కోడ్‌ను కాపీ చేయండి",
+    mr: "लिंक उघडत नसेल, तर हा कोड कॉपी करा",
+    ta: "இணைப்பு திறக்கவில்லை என்றால், இந்தக் குறியீட்டை நகலெடுக்கவும்",
+    ur: "اگر لنک نہ کھلے تو یہ کوڈ کاپی کریں",
+};
 
 const CLOSING: Words = Words {
     en: "This message was sent automatically. CivicLens never asks for your password or a code by e-mail or phone.",
@@ -72,8 +100,9 @@ impl Draft<'_> {
 
     fn text(&self) -> String {
         let mut paragraphs = vec![self.opening.to_owned()];
-        if let Some((_, url)) = &self.link {
+        if let Some(Link { url, token, .. }) = &self.link {
             paragraphs.push(url.to_string());
+            paragraphs.push(format!("{}:\n{token}", COPY.of(self.language)));
         }
         if !self.facts.is_empty() {
             let lines: Vec<String> = self.facts.iter().map(|(label, value)| format!("{label}: {value}")).collect();
@@ -96,13 +125,15 @@ impl Draft<'_> {
             escape(self.opening),
         );
         // Writing into a string cannot fail.
-        if let Some((label, url)) = &self.link {
-            let (label, url) = (escape(label), escape(url.as_str()));
+        if let Some(Link { label, url, token }) = &self.link {
+            let (label, url, token) = (escape(label), escape(url.as_str()), escape(token));
+            let copy = escape(COPY.of(self.language));
             let _infallible = write!(
                 page,
                 "<p><a href=\"{url}\" style=\"display:inline-block;padding:10px 18px;border-radius:6px;\
                  background:#0b5cad;color:#fff;text-decoration:none\">{label}</a></p>\n\
-                 <p dir=\"ltr\" style=\"font-size:13px;overflow-wrap:anywhere\">{url}</p>\n"
+                 <p dir=\"ltr\" style=\"font-size:13px;overflow-wrap:anywhere\">{url}</p>\n\
+                 <p>{copy}:<br><code dir=\"ltr\" style=\"overflow-wrap:anywhere\">{token}</code></p>\n"
             );
         }
         for (label, value) in &self.facts {

@@ -6,6 +6,7 @@
 mod account_locked;
 mod codes;
 mod filling;
+mod invitation;
 mod letter;
 mod new_device;
 mod password_changed;
@@ -22,6 +23,16 @@ pub use self::codes::{Purpose, Readers};
 pub use self::filling::{BadFilling, Filling};
 pub use self::letter::Letter;
 pub use self::two_factor_changed::Change;
+
+/// The pages that links in letters lead to. From configuration: a request's `Host` would let a stranger choose where a token
+/// goes.
+#[derive(Clone, Debug)]
+pub struct Pages {
+    /// Where a forgotten password is replaced.
+    pub reset: Url,
+    /// Where an invitation is accepted.
+    pub invitation: Url,
+}
 
 /// Declares the templates of a channel with their names in jobs.
 macro_rules! templates {
@@ -72,6 +83,8 @@ templates! {
     EmailTemplate {
         /// A link that permits a new password; the token is the job's sealed value.
         PasswordReset = "password_reset",
+        /// A link that sets the first password of an officer; the token is the job's sealed value.
+        Invitation = "invitation",
         /// Somebody signed in on a `device` not seen before, from `ip`, at `time`.
         NewDevice = "new_device",
         /// The password is another one, since `time`.
@@ -101,10 +114,11 @@ impl SmsTemplate {
 }
 
 impl EmailTemplate {
-    /// The e-mail. Links in it start with `public_url`.
-    pub fn render(self, filling: &Filling<'_>, public_url: &Url) -> Result<Letter, BadFilling> {
+    /// The e-mail. Links in it lead to `pages`.
+    pub fn render(self, filling: &Filling<'_>, pages: &Pages) -> Result<Letter, BadFilling> {
         match self {
-            Self::PasswordReset => password_reset::email(filling, public_url),
+            Self::PasswordReset => password_reset::email(filling, &pages.reset),
+            Self::Invitation => invitation::email(filling, &pages.invitation),
             Self::NewDevice => new_device::email(filling),
             Self::PasswordChanged => Ok(password_changed::email(filling)),
             Self::TwoFactorChanged => two_factor_changed::email(filling),

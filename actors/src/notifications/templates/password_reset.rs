@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::letter::{Draft, Letter};
+use super::letter::{Draft, Letter, Link};
 use super::words::Words;
 use super::{BadFilling, Filling};
 
@@ -46,26 +46,15 @@ const ADVICE: Words = Words {
     ur: "اگر آپ نے یہ نہیں مانگا تو کچھ نہ کریں: آپ کا پاس ورڈ وہی رہے گا۔ یہ لنک کسی کو نہ دیں۔",
 };
 
-pub(super) fn email(filling: &Filling<'_>, public_url: &Url) -> Result<Letter, BadFilling> {
+pub(super) fn email(filling: &Filling<'_>, page: &Url) -> Result<Letter, BadFilling> {
     let language = filling.language;
     let draft = Draft {
         language,
         subject: SUBJECT.of(language),
         opening: &WHAT.with_minutes(language, filling.life()?),
-        link: Some((LINK.of(language), link(public_url, filling.secret("token")?))),
+        link: Some(Link::new(LINK.of(language), page, filling.secret("token")?)),
         facts: Vec::new(),
         advice: ADVICE.of(language),
     };
     Ok(draft.letter())
-}
-
-/// The page where a password is chosen. The token stands in the fragment, which no browser sends to any server: it is in
-/// no access log and in no `Referer`.
-fn link(public_url: &Url, token: &str) -> Url {
-    let mut link = public_url.clone();
-    if let Ok(mut path) = link.path_segments_mut() {
-        path.pop_if_empty().push("reset-password");
-    }
-    link.set_fragment(Some(&format!("token={token}")));
-    link
 }

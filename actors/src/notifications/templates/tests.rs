@@ -30,14 +30,24 @@ fn filling<'a>(language: Language, secret: &'a Secret, params: &'a BTreeMap<Stri
     Filling { language, secret: Some(secret), params, created_at: created_at(), expires_at }
 }
 
+fn pages() -> Pages {
+    let page = |name: &str| Url::parse(&format!("https://id.civiclens.example/{name}")).unwrap();
+    Pages { reset: page("reset-password"), invitation: page("accept-invitation") }
+}
+
 fn sms(template: SmsTemplate, language: Language, change: Change) -> String {
     let params = params(change.as_str());
     template.render(&filling(language, &Secret::from("012345"), &params), READERS).unwrap()
 }
 
 fn email(template: EmailTemplate, language: Language, change: Change) -> Letter {
-    let (params, url) = (params(change.as_str()), Url::parse("https://id.civiclens.example").unwrap());
-    template.render(&filling(language, &Secret::from("t0k-en_"), &params), &url).unwrap()
+    let params = params(change.as_str());
+    let secret = Secret::from("t0k-en_");
+    let mut filling = filling(language, &secret, &params);
+    if template == EmailTemplate::Invitation {
+        filling.expires_at = Some(created_at() + Duration::hours(72));
+    }
+    template.render(&filling, &pages()).unwrap()
 }
 
 /// Every message there is, once for each change.
@@ -70,7 +80,7 @@ fn every_message_is_told_from_every_other() {
         assert_eq!(texts.len(), 9, "{language:?}");
         let letters: HashSet<_> =
             each(EmailTemplate::ALL).map(|(template, change)| email(template, language, change).text).collect();
-        assert_eq!(letters.len(), 8, "{language:?}");
+        assert_eq!(letters.len(), 9, "{language:?}");
     }
 }
 
@@ -90,11 +100,17 @@ fn every_language_has_its_own_email_with_its_values() {
                 EmailTemplate::PasswordReset => {
                     vec!["https://id.civiclens.example/reset-password#token=t0k-en_", "15"]
                 }
+                EmailTemplate::Invitation => {
+                    vec!["https://id.civiclens.example/accept-invitation#token=t0k-en_", "72"]
+                }
                 EmailTemplate::NewDevice => vec!["Firefox ", "203.0.113.7"],
                 EmailTemplate::AccountLocked => vec!["30"],
                 _ => Vec::new(),
             };
-            if template != EmailTemplate::PasswordReset {
+            if let EmailTemplate::PasswordReset | EmailTemplate::Invitation = template {
+                assert!(letter.text.lines().any(|line| line == "t0k-en_"), "{}", letter.text);
+                assert!(letter.html.contains(">t0k-en_</code>"), "{}", letter.html);
+            } else {
                 values.push("24-11-2026 16:27 IST");
             }
             for value in values {
@@ -112,36 +128,33 @@ fn every_language_has_its_own_email_with_its_values() {
 fn html_is_escaped_and_a_value_is_no_template() {
     let mut params = params("enabled");
     params.insert("device".to_owned(), "{minutes} <b a=\"x\" c='y'>&\r\nDevice: mine\u{202e}".to_owned());
-    let url = Url::parse("https://id.civiclens.example").unwrap();
     let secret = Secret::default();
-    let letter = EmailTemplate::NewDevice.render(&filling(Language::En, &secret, &params), &url).unwrap();
+    let letter = EmailTemplate::NewDevice.render(&filling(Language::En, &secret, &params), &pages()).unwrap();
     assert!(letter.html.contains("<bdi>{minutes} &lt;b a=&quot;x&quot; c=&#39;y&#39;&gt;&amp;  Device: mine </bdi>"));
     assert!(letter.text.contains("Device: {minutes} <b a=\"x\" c='y'>&  Device: mine \n"), "{}", letter.text);
 
     params.insert("device".to_owned(), "x".repeat(10_000));
-    let letter = EmailTemplate::NewDevice.render(&filling(Language::En, &secret, &params), &url).unwrap();
+    let letter = EmailTemplate::NewDevice.render(&filling(Language::En, &secret, &params), &pages()).unwrap();
     assert!(letter.text.len() < 1_000);
 }
 
 #[test]
-fn a_token_cannot_leave_the_fragment_and_a_path_is_kept() {
+fn a_token_cannot_leave_the_fragment_and_the_page_is_kept() {
     let (secret, params) = (Secret::from("a b\"<&"), BTreeMap::new());
-    let url = Url::parse("https://civiclens.example/id/").unwrap();
-    let letter = EmailTemplate::PasswordReset.render(&filling(Language::En, &secret, &params), &url).unwrap();
-    assert!(
-        letter.text.contains("https://civiclens.example/id/reset-password#token=a%20b%22%3C&\n"),
-        "{}",
-        letter.text
-    );
+    let pages = Pages { reset: Url::parse("https://civiclens.example/id/new?lang=hi").unwrap(), ..pages() };
+    let letter = EmailTemplate::PasswordReset.render(&filling(Language::En, &secret, &params), &pages).unwrap();
+    let link = "https://civiclens.example/id/new?lang=hi#token=a%20b%22%3C&\n";
+    assert!(letter.text.contains(link), "{}", letter.text);
+    assert!(letter.html.contains(">a b&quot;&lt;&amp;</code>"), "{}", letter.html);
 }
 
 #[test]
 fn what_is_missing_is_named() {
-    let (params, url) = (BTreeMap::new(), Url::parse("https://id.civiclens.example").unwrap());
+    let params = BTreeMap::new();
     let nothing =
         Filling { language: Language::En, secret: None, params: &params, created_at: created_at(), expires_at: None };
     let sms = |template: SmsTemplate| template.render(&nothing, READERS);
-    let email = |template: EmailTemplate| template.render(&nothing, &url);
+    let email = |template: EmailTemplate| template.render(&nothing, &pages());
     assert_eq!(sms(SmsTemplate::LoginCode), Err(BadFilling("code")));
     assert_eq!(sms(SmsTemplate::TwoFactorChanged), Err(BadFilling("change")));
     assert_eq!(sms(SmsTemplate::AccountLocked), Err(BadFilling("minutes")));

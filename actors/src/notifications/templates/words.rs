@@ -16,6 +16,7 @@ pub(super) struct Words {
 
 /// Where a sentence takes its number.
 const MINUTES: &str = "{minutes}";
+const HOURS: &str = "{hours}";
 
 impl Words {
     /// The sentence in `language`.
@@ -34,6 +35,11 @@ impl Words {
     /// The sentence in `language` with a number of minutes in it.
     pub(super) fn with_minutes(&self, language: Language, minutes: i64) -> String {
         self.of(language).replacen(MINUTES, &minutes.to_string(), 1)
+    }
+
+    /// The sentence in `language` with a number of hours in it.
+    pub(super) fn with_hours(&self, language: Language, hours: i64) -> String {
+        self.of(language).replacen(HOURS, &hours.to_string(), 1)
     }
 }
 
