@@ -120,14 +120,16 @@ impl Foundation {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         });
+        let credentials = self.join_credentials(otp, passwords, sessions, guard.clone());
         let sign_in = sign_in::Handle::new(sign_in::Parts {
             db: self.db.clone(),
             memory: self.memory.clone(),
             otp: otp.clone(),
             passwords: passwords.clone(),
+            credentials: credentials.clone(),
             sessions: sessions.clone(),
             two_factor: two_factor.clone(),
-            guard: guard.clone(),
+            guard,
             hash_key: self.hash_key(),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
@@ -137,9 +139,13 @@ impl Foundation {
             passwords: passwords.clone(),
             lockout: self.lockout(),
             events: self.events(),
+            sessions: sessions.clone(),
+            hash_key: self.hash_key(),
+            sealer: Arc::clone(&self.sealer),
+            temporary_password: chrono::Duration::hours(i64::from(self.settings.account.temporary_password_hours)),
             clock: Arc::clone(&self.clock),
+            entropy: Arc::clone(&self.entropy),
         });
-        let credentials = self.join_credentials(otp, passwords, sessions, guard);
         SignInParts { doors: sign_in, two_factor, credentials, administration }
     }
 

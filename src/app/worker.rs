@@ -85,10 +85,7 @@ fn start_email(foundation: &Foundation) -> anyhow::Result<Handle> {
 /// Where the links in letters lead: the configured pages, else those beside the API.
 fn pages(settings: &Settings) -> anyhow::Result<Pages> {
     let (server, account) = (&settings.server, &settings.account);
-    let home = match &server.public_url {
-        Some(url) => url.clone(),
-        None => Url::parse(&format!("http://{}", server.listen)).context("server.listen")?,
-    };
+    let home = Url::parse(&server.public_address()).context("server.public_url")?;
     let page = |configured: &Option<Url>, name: &str| {
         configured.clone().unwrap_or_else(|| {
             let mut page = home.clone();

@@ -40,6 +40,8 @@ use super::{NodeState, operators, v1, well_known};
         v1::auth::sessions::history::handle,
         v1::auth::sessions::end::handle,
         v1::auth::create_officer::handle,
+        v1::auth::accept_invitation::handle,
+        v1::admin::users::invite::handle,
         v1::admin::users::unlock::handle,
         v1::admin::users::revoke_sessions::handle,
         v1::auth::password_strength::handle,

@@ -96,6 +96,7 @@ fn add_sign_in(config: &mut ServiceConfig) {
         .service(writing("/api/v1/auth/send-2fa-sms", post().to(auth::send_2fa_sms::handle)))
         .service(writing("/api/v1/auth/disable-2fa", post().to(auth::disable_2fa::handle)))
         .service(writing("/api/v1/auth/backup-codes", post().to(auth::backup_codes::handle)))
+        .service(writing("/api/v1/auth/accept-invitation", post().to(auth::accept_invitation::handle)))
         .service(writing("/api/v1/auth/create-officer", post().to(auth::create_officer::handle)));
 }
 
@@ -120,6 +121,7 @@ fn add_by_id(config: &mut ServiceConfig) {
     let post = web::post;
     config
         .service(deleting("/api/v1/auth/sessions/{id}", web::delete().to(v1::auth::sessions::end::handle)))
+        .service(writing("/api/v1/admin/users/{id}/invite", post().to(users::invite::handle)))
         .service(writing("/api/v1/admin/users/{id}/unlock", post().to(users::unlock::handle)))
         .service(writing("/api/v1/admin/users/{id}/revoke-sessions", post().to(users::revoke_sessions::handle)));
 }

@@ -25,6 +25,7 @@ mod history;
 mod http_rules;
 mod hung_up;
 mod interleavings;
+mod invitations;
 mod jobs;
 mod keys;
 mod known_devices;

@@ -50,7 +50,9 @@ impl Handle {
             full_name: new.full_name,
             email: new.email,
             employee_id: new.employee_id,
-            password_hash: new.password_hash,
+            password_hash: Some(new.password_hash),
+            // Whoever runs the command chooses for themselves.
+            password_temporary_until: None,
             role: Role::Admin,
             department_id: None,
             created_by: None,

@@ -35,6 +35,9 @@ pub enum Error {
     /// The reset's code or token is wrong, expired or used.
     #[error("the reset token is not valid")]
     TokenInvalid,
+    /// The token of an invitation is wrong, expired or used.
+    #[error("the invitation is not valid")]
+    InvitationInvalid,
     /// Too many resets were asked for.
     #[error("too many resets were asked for")]
     Limited(Budget),
@@ -105,6 +108,7 @@ impl Coded for Error {
             Self::Unchanged => Code::Invalid,
             Self::OldPasswordWrong(_) => Code::PasswordWrong,
             Self::TokenInvalid => Code::ResetTokenInvalid,
+            Self::InvitationInvalid => Code::InvitationInvalid,
             Self::Limited(_) => Code::RateLimited,
             Self::ShortMemory(_) => Code::DependencyUnavailable,
             Self::Store(error) | Self::Unclear(error) => store_code(error),
@@ -122,6 +126,9 @@ impl Coded for Error {
             Self::NoPassword => "No password is set. Set one by resetting it.".to_owned(),
             Self::Unchanged => "A value in the request is not acceptable.".to_owned(),
             Self::TokenInvalid => "The code or link is wrong, expired or used. Ask for another.".to_owned(),
+            Self::InvitationInvalid => {
+                "The invitation is wrong, expired or used. Ask an administrator for a new one.".to_owned()
+            }
             Self::Limited(_) => "Too many resets were asked for. Wait before you ask for another.".to_owned(),
             _ => self.inner().map_or_else(|| self.code().title().to_owned(), Coded::detail),
         }

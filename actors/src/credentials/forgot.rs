@@ -49,10 +49,10 @@ impl Handle {
         let issued = self.parts.otp.issue(phone.clone(), Purpose::PasswordReset, client.clone()).await?;
         let budget = issued.requested.budget;
         let asked = async {
-            let account = self.parts.db.account_by_phone(&phone).await?.filter(|account| account.is_active);
+            let now = self.parts.clock.now();
+            let account = self.parts.db.account_by_phone(&phone).await?.filter(|account| account.may_reset(now));
             let by_code = account.as_ref().filter(|account| phone_may_reset(account.for_second_step()));
             let by_link = account.as_ref().filter(|_| by_code.is_none());
-            let now = self.parts.clock.now();
             // For everybody, so that time does not tell one from the other.
             let link = self.link(by_link, self.parts.guard.events.id(now)?, client, now).await?;
             let code = by_code.map(|account| outbox::Message { key: account.id.get(), ..issued.message.clone() });
@@ -78,7 +78,7 @@ impl Handle {
         ];
         let budget = self.parts.limits.take(&id.to_string(), &limits).await?;
         let asked = async {
-            let account = self.parts.db.account_by_email(email).await?.filter(|account| account.is_active);
+            let account = self.parts.db.account_by_email(email).await?.filter(|account| account.may_reset(now));
             let message = self.link(account.as_ref(), id, client, now).await?;
             self.record_request(account.as_ref(), message, "email", client).await
         };

@@ -1,4 +1,4 @@
-//! Passwords of people who have an account: changed, given again, forgotten and reset.
+//! Passwords of people who have an account: changed, given again, forgotten and reset, chosen for the first time.
 //!
 //! A new password, the end of the sessions that rested on the old one, the audit row, the event and the notices are one
 //! transaction. A reset is asked for by phone or e-mail, and the answer is the same, after the same work, whether or not
@@ -6,6 +6,7 @@
 
 mod error;
 mod forgot;
+mod invitation;
 mod reset;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use civiclens_nats::events::security;
 
 pub use self::error::Error;
 pub use self::forgot::{RESET_LIFETIME, Recipient};
+pub use self::invitation::Accepted;
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::clock::Clock;
@@ -69,6 +71,25 @@ pub struct Parts {
 #[derive(Clone, Debug)]
 pub struct Handle {
     parts: Arc<Parts>,
+}
+
+/// How a new password came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Via {
+    Change,
+    Reset,
+    Invitation,
+}
+
+impl Via {
+    /// The name in events, what the audit log says, and why the sessions end.
+    const fn said(self) -> (&'static str, Action, &'static str) {
+        match self {
+            Self::Change => ("change", Action::PasswordChanged, "password_changed"),
+            Self::Reset => ("reset", Action::PasswordReset, "password_reset"),
+            Self::Invitation => ("invitation", Action::InvitationAccepted, "invitation_accepted"),
+        }
+    }
 }
 
 /// What a password must not be made of.
@@ -129,8 +150,7 @@ impl Handle {
         if old == new {
             return Err(Error::Unchanged);
         }
-        self.parts.passwords.check("new_password", new.clone(), about(&account)).await?;
-        let hash = self.parts.passwords.hash(new).await?;
+        let hash = self.hash("new_password", &account, new).await?;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
         // Another change may have come first: then the old password is no longer the one that was confirmed.
@@ -139,12 +159,19 @@ impl Handle {
             return Err(Error::Outdated);
         }
         let which = Which::AllBut(principal.session_id);
-        let (epoch, ended) = self.store_in(&mut work, &locked, &hash, which, ("change", client, now)).await?;
+        let (epoch, ended) = self.store_in(&mut work, &locked, &hash, which, (Via::Change, client, now)).await?;
+        let locked = Account { password_temporary_until: None, ..locked };
         let service = self.parts.sessions.service();
         let opened = service.renew_in(&mut work, &locked, epoch, principal.session_id, now).await?;
         work.commit(now).await?;
         service.spread(ended, client, now);
         Ok(opened)
+    }
+
+    /// Judges a password that is given in `field`, and hashes it.
+    async fn hash(&self, field: &'static str, account: &Account, new: Secret) -> Result<String, Error> {
+        self.parts.passwords.check(field, new.clone(), about(account)).await?;
+        Ok(self.parts.passwords.hash(new).await?)
     }
 
     /// Stores a new password and everything that follows from it, in one transaction. Answers the token epoch that begins with
@@ -155,20 +182,21 @@ impl Handle {
         account: &Account,
         hash: &str,
         which: Which,
-        (via, client, now): (&'static str, &Client, DateTime<Utc>),
+        (via, client, now): (Via, &Client, DateTime<Utc>),
     ) -> Result<(i32, Ended), Error> {
         let service = self.parts.sessions.service();
+        let (name, action, reason) = via.said();
         work.set_password(account.id, hash, now).await?;
+        work.forget_invitation(account.id).await?;
         let (epoch, begun) = service.begin_epoch_in(work, account.id, now).await?;
-        let (action, reason) = match via {
-            "reset" => (Action::PasswordReset, "password_reset"),
-            _ => (Action::PasswordChanged, "password_changed"),
-        };
         let ended = service.end_in(work, account.id, which, reason, client, now).await?;
         work.record(Entry::by_user(action, account.id, client));
-        let event = security::PasswordChangedV1 { user_id: account.id.get(), via: via.to_owned(), changed_at: now };
+        let event = security::PasswordChangedV1 { user_id: account.id.get(), via: name.to_owned(), changed_at: now };
         work.announce(self.parts.guard.events.event(account.id, event, client, now)?);
-        self.parts.guard.notices.password_changed(work, account, client, now)?;
+        // Nobody is told that the first password they chose is another one.
+        if via != Via::Invitation {
+            self.parts.guard.notices.password_changed(work, account, client, now)?;
+        }
         Ok((epoch, Ended { sessions: ended.sessions, epoch: begun.epoch }))
     }
 }

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
-use super::{Error, Handle, about};
+use super::{Error, Handle, Via};
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::otp::{OtpCode, Purpose};
@@ -63,7 +63,7 @@ impl Handle {
             (Some(phone), Some(code)) => self.find_by_code(phone, code, client).await?,
             _ => self.find_by_token(token, client).await?,
         };
-        let hash = match self.hash(&account, new).await {
+        let hash = match self.hash("new_password", &account, new).await {
             Ok(hash) => hash,
             Err(error) => {
                 // A token was not claimed yet; a code was spent.
@@ -93,19 +93,14 @@ impl Handle {
         outcome
     }
 
-    async fn hash(&self, account: &Account, new: Secret) -> Result<String, Error> {
-        self.parts.passwords.check("new_password", new.clone(), about(account)).await?;
-        Ok(self.parts.passwords.hash(new).await?)
-    }
-
     async fn store(&self, account: &Account, epoch: i32, hash: &str, client: &Client) -> Result<(), Error> {
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
         let locked = work.lock_account(account.id).await?.ok_or(Error::TokenInvalid)?;
-        if locked.token_epoch != epoch || !locked.is_active {
+        if locked.token_epoch != epoch || !locked.may_reset(now) {
             return Err(Error::TokenInvalid);
         }
-        let (_, ended) = self.store_in(&mut work, &locked, hash, Which::All, ("reset", client, now)).await?;
+        let (_, ended) = self.store_in(&mut work, &locked, hash, Which::All, (Via::Reset, client, now)).await?;
         work.commit(now).await.map_err(Error::Unclear)?;
         self.parts.sessions.service().spread(ended, client, now);
         Ok(())
@@ -118,7 +113,7 @@ impl Handle {
             Ok(spent) => return self.account_of(&phone, spent, client).await,
             Err(error) => error,
         };
-        let account = self.active(&phone).await?;
+        let account = self.resettable(&phone).await?;
         let reason = match &error {
             otp::Error::Invalid { guessed: true, .. } => "wrong_code",
             otp::Error::Invalid { .. } => {
@@ -136,7 +131,7 @@ impl Handle {
 
     /// The account that a spent code lets set a new password.
     async fn account_of(&self, phone: &Phone, spent: SpentCode, client: &Client) -> Result<(Account, Right), Error> {
-        match self.active(phone).await {
+        match self.resettable(phone).await {
             Ok(Some(account)) if phone_may_reset(account.for_second_step()) => {
                 Ok((account, Right::Code(Box::new(spent))))
             }
@@ -151,8 +146,10 @@ impl Handle {
         }
     }
 
-    async fn active(&self, phone: &Phone) -> Result<Option<Account>, Error> {
-        Ok(self.parts.db.account_by_phone(phone).await?.filter(|account| account.is_active))
+    /// The account with this phone, if its password may be reset.
+    async fn resettable(&self, phone: &Phone) -> Result<Option<Account>, Error> {
+        let now = self.parts.clock.now();
+        Ok(self.parts.db.account_by_phone(phone).await?.filter(|account| account.may_reset(now)))
     }
 
     /// Records that a reset came with nothing that is good for one.
@@ -165,16 +162,17 @@ impl Handle {
     }
 
     async fn find_by_token(&self, token: Secret, client: &Client) -> Result<(Account, Right), Error> {
-        let id = self.parts.guard.events.id(self.parts.clock.now())?.to_string();
+        let now = self.parts.clock.now();
+        let id = self.parts.guard.events.id(now)?.to_string();
         let address = client.limit_subject();
         let limits = [Limit { name: "login_address", subject: &address, rate: self.parts.tries_per_address }];
         self.parts.limits.take(&id, &limits).await?;
         let mut get = redis::cmd("GET");
         let state: Option<String> = self.parts.memory.command(get.arg(self.key(&token))).await?;
         let waiting: Option<Waiting> = state.and_then(|state| serde_json::from_str(&state).ok());
-        let waiting = waiting.filter(|waiting| waiting.expires_at > self.parts.clock.now());
+        let waiting = waiting.filter(|waiting| waiting.expires_at > now);
         if let Some(waiting @ Waiting { user_id: Some(user_id), .. }) = waiting
-            && let Some(account) = self.parts.db.account(user_id).await?.filter(|account| account.is_active)
+            && let Some(account) = self.parts.db.account(user_id).await?.filter(|account| account.may_reset(now))
         {
             self.parts.limits.give_back(&id, &limits).await?;
             return Ok((account, Right::Token(token, waiting)));

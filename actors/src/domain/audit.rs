@@ -24,6 +24,12 @@ pub enum Action {
     AdminCreated,
     /// An officer, administrator or auditor was created by an administrator.
     OfficerCreated,
+    /// An officer, administrator or auditor was invited to choose a first password.
+    OfficerInvited,
+    /// An invitation was accepted: its holder chose a password.
+    InvitationAccepted,
+    /// An invitation that is not valid was refused.
+    InvitationRefused,
     /// Somebody asked for an account with a password; it waits for its phone to be verified.
     SignupStarted,
     /// A session was ended by its owner, from another one.
@@ -87,6 +93,9 @@ impl Action {
             Self::LoggedOut => "auth.logged_out",
             Self::AdminCreated => "admin.created",
             Self::OfficerCreated => "officer.created",
+            Self::OfficerInvited => "officer.invited",
+            Self::InvitationAccepted => "invitation.accepted",
+            Self::InvitationRefused => "invitation.refused",
             Self::SignupStarted => "auth.signup_started",
             Self::SessionRevoked => "session.revoked",
             Self::SessionsRevoked => "session.all_revoked",

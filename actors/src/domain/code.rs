@@ -55,10 +55,14 @@ codes! {
     MfaEnrolmentRequired = "mfa_enrolment_required", 401, "A second factor must be set up";
     /// The reset token is wrong, expired or used.
     ResetTokenInvalid = "reset_token_invalid", 401, "The reset token is not valid";
+    /// The token of an invitation is wrong, expired or used.
+    InvitationInvalid = "invitation_invalid", 401, "The invitation is not valid";
     /// This needs a more recent proof of who is asking.
     StepUpRequired = "step_up_required", 403, "Confirm that it is you";
     /// The password that goes with the account of a session's holder is another one.
     PasswordWrong = "password_wrong", 422, "The password is wrong";
+    /// The password was chosen by an administrator and was not replaced in time.
+    PasswordExpired = "password_expired", 403, "The temporary password has expired";
     /// A request that came with cookies lacks the token of its session.
     CsrfInvalid = "csrf_invalid", 403, "The CSRF token is missing or wrong";
     /// A browser sent this from a page that may not.

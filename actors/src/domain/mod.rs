@@ -11,6 +11,7 @@ pub mod csrf;
 pub mod device_cookie;
 pub mod device_name;
 pub mod entropy;
+pub mod invitation;
 pub mod keys;
 pub mod language;
 pub mod limit;

@@ -34,6 +34,9 @@ pub enum Error {
     /// The account is suspended.
     #[error("the account is suspended")]
     Suspended,
+    /// The password was chosen by somebody else, and works no longer.
+    #[error("the temporary password has expired")]
+    PasswordExpired,
     /// No such session of this user.
     #[error("no such session")]
     NoSuchSession,
@@ -84,6 +87,7 @@ impl Coded for Error {
             Self::RefreshTokenInvalid => Code::RefreshTokenInvalid,
             Self::FactorSpent => Code::SecondFactorInvalid,
             Self::Suspended => Code::AccountSuspended,
+            Self::PasswordExpired => Code::PasswordExpired,
             Self::NoSuchSession => Code::NotFound,
             Self::Store(error) | Self::Unclear(error) => store_code(error),
             Self::NotReady | Self::ShortMemory(_) => Code::DependencyUnavailable,
@@ -96,6 +100,7 @@ impl Coded for Error {
         match self {
             Self::StepUpRequired => "Confirm your password with verify-password, or sign in again, and repeat this.",
             Self::RefreshTokenInvalid => "The refresh token is wrong, expired or used. Sign in again.",
+            Self::PasswordExpired => "This temporary password has expired. Ask an administrator for a new invitation.",
             _ => self.code().title(),
         }
         .to_owned()

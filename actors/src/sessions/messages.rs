@@ -114,6 +114,8 @@ pub struct Opened {
     pub profile_completion: ProfileLevel,
     /// Whether this login made the account.
     pub is_new_user: bool,
+    /// Whether somebody else chose the password: it must be changed soon.
+    pub password_temporary: bool,
 }
 
 /// A step was passed, and another is needed.

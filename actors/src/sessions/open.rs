@@ -10,7 +10,7 @@ use crate::domain::audit::{Action, Entry};
 use crate::domain::client::{Client, Device};
 use crate::domain::device_name::device_name;
 use crate::domain::entropy;
-use crate::domain::second_step::{Next, next};
+use crate::domain::second_step::{Next, Proof, next};
 use crate::store::UnitOfWork;
 use crate::store::accounts::{Account, NewAccount};
 use crate::store::sessions::NewSession;
@@ -43,6 +43,13 @@ impl Service {
             work.record(entry.with("method", method).with("reason", "suspended"));
             work.commit(now).await?;
             return Err(Error::Suspended);
+        }
+        // Only whoever showed the right password is told.
+        if proven.contains(&Proof::Password) && account.is_password_expired(now) {
+            let entry = Entry::by_user(Action::LoginFailed, account.id, &client);
+            work.record(entry.with("method", method).with("reason", "password_expired"));
+            work.commit(now).await?;
+            return Err(Error::PasswordExpired);
         }
         if let Some(spend) = spend {
             spend_factor(&mut work, &account, &spend, &client, now).await?;
@@ -87,7 +94,8 @@ impl Service {
         let device_hash = self.device_hash(device, label.as_deref());
         let seed = entropy::bytes(&*self.parts.entropy)?;
         let (life, idle) = self.terms(account.role);
-        let expires_at = now + life;
+        // What a temporary password opened ends with it.
+        let expires_at = account.password_temporary_until.map_or(now + life, |end| end.min(now + life));
         let access_until = self.access_until(account.role, expires_at, now);
         let new = NewSession {
             user_id: account.id,
@@ -120,6 +128,7 @@ impl Service {
             expires_at,
             profile_completion: account.profile_completion,
             is_new_user: is_new,
+            password_temporary: account.password_temporary_until.is_some(),
         };
         self.tell(work, account, &facts, (made_by, method, label, new_device), client, now)?;
         Ok((self.tokens_of(&facts, now)?, ended))

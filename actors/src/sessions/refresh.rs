@@ -176,5 +176,6 @@ fn facts(
         expires_at: session.expires_at,
         profile_completion: holder.profile_completion,
         is_new_user: false,
+        password_temporary: holder.password_temporary,
     }
 }

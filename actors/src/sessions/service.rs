@@ -111,6 +111,7 @@ pub(super) struct Facts {
     pub(super) expires_at: DateTime<Utc>,
     pub(super) profile_completion: ProfileLevel,
     pub(super) is_new_user: bool,
+    pub(super) password_temporary: bool,
 }
 
 impl Service {
@@ -206,6 +207,7 @@ impl Service {
             session_id: facts.session_id,
             profile_completion: facts.profile_completion,
             is_new_user: facts.is_new_user,
+            password_temporary: facts.password_temporary,
         })
     }
 
@@ -240,6 +242,7 @@ impl Service {
             expires_at: session.expires_at,
             profile_completion: account.profile_completion,
             is_new_user: false,
+            password_temporary: account.password_temporary_until.is_some(),
         };
         self.tokens_of(&facts, now)
     }

@@ -8,7 +8,7 @@ use crate::domain::entropy::Exhausted;
 use crate::domain::limit::Budget;
 use crate::limits::Refused;
 use crate::short_memory::Unavailable;
-use crate::{guard, otp, passwords, sessions, store, two_factor};
+use crate::{credentials, guard, otp, passwords, sessions, store, two_factor};
 
 /// A failure of signing in.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +31,9 @@ pub enum Error {
     /// The password.
     #[error(transparent)]
     Passwords(#[from] passwords::Error),
+    /// The first password.
+    #[error(transparent)]
+    Credentials(#[from] credentials::Error),
     /// The session.
     #[error(transparent)]
     Sessions(#[from] sessions::Error),
@@ -65,6 +68,7 @@ impl Error {
         match self {
             Self::Otp(error) => Some(error),
             Self::Passwords(error) => Some(error),
+            Self::Credentials(error) => Some(error),
             Self::Sessions(error) => Some(error),
             Self::TwoFactor(error) => Some(error),
             Self::Guard(error) => Some(error),
@@ -85,9 +89,12 @@ impl Coded for Error {
             Self::ShortMemory(_) => Code::DependencyUnavailable,
             Self::Store(error) => store_code(error),
             Self::Entropy(_) | Self::Json(_) => Code::Internal,
-            Self::Otp(_) | Self::Passwords(_) | Self::Sessions(_) | Self::TwoFactor(_) | Self::Guard(_) => {
-                self.inner().map_or(Code::Internal, Coded::code)
-            }
+            Self::Otp(_)
+            | Self::Passwords(_)
+            | Self::Credentials(_)
+            | Self::Sessions(_)
+            | Self::TwoFactor(_)
+            | Self::Guard(_) => self.inner().map_or(Code::Internal, Coded::code),
         }
     }
 
@@ -105,6 +112,7 @@ impl Coded for Error {
         match self {
             Self::CredentialsInvalid(budget) => Some(*budget),
             Self::Otp(error) => error.budget(),
+            Self::Credentials(error) => error.budget(),
             Self::TwoFactor(error) => error.budget(),
             Self::Guard(error) => error.budget(),
             _ => None,

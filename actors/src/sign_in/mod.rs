@@ -7,6 +7,7 @@
 
 mod code;
 mod error;
+mod invitation;
 mod password;
 mod second_step;
 mod signup;
@@ -33,7 +34,7 @@ use crate::limits::Subject;
 use crate::sessions::{OpenSession, SignIn};
 use crate::short_memory::{ShortMemory, script};
 use crate::store::Db;
-use crate::{otp, passwords, sessions, two_factor};
+use crate::{credentials, otp, passwords, sessions, two_factor};
 
 /// What signing in works with.
 #[derive(Clone, Debug)]
@@ -46,6 +47,8 @@ pub struct Parts {
     pub otp: otp::Handle,
     /// Hashes and verifies passwords.
     pub passwords: passwords::Handle,
+    /// Sets first passwords.
+    pub credentials: credentials::Handle,
     /// Opens sessions.
     pub sessions: sessions::Handle,
     /// Second factors.

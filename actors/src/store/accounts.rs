@@ -40,6 +40,8 @@ pub struct Account {
     pub token_epoch: i32,
     /// The second factor in force.
     pub two_factor: Option<Method>,
+    /// Until when their password works, where somebody else chose it.
+    pub password_temporary_until: Option<DateTime<Utc>>,
 }
 
 impl std::fmt::Debug for Account {
@@ -52,6 +54,23 @@ impl Account {
     /// The e-mail, if its owner proved it or an administrator entered it.
     pub fn trusted_email(&self) -> Option<&str> {
         self.email.as_deref().filter(|_| self.email_verified || self.role.needs_password())
+    }
+
+    /// Whether they chose their password themselves.
+    pub fn has_own_password(&self) -> bool {
+        self.password_hash.is_some() && self.password_temporary_until.is_none()
+    }
+
+    /// Whether their password was chosen by somebody else, and works no longer.
+    pub fn is_password_expired(&self, now: DateTime<Utc>) -> bool {
+        self.password_temporary_until.is_some_and(|end| end <= now)
+    }
+
+    /// Whether a message may bring what sets a new password. Officers, administrators and auditors who have no password that
+    /// works, because their invitation was not accepted or their temporary password has expired, wait for an administrator.
+    pub fn may_reset(&self, now: DateTime<Utc>) -> bool {
+        let waits = self.role.needs_password() && (self.password_hash.is_none() || self.is_password_expired(now));
+        self.is_active && !waits
     }
 
     /// What the rule of the second step looks at.
@@ -78,6 +97,7 @@ struct Row {
     preferred_language: String,
     token_epoch: i32,
     method: Option<String>,
+    password_temporary_until: Option<DateTime<Utc>>,
 }
 
 impl TryFrom<Row> for Account {
@@ -98,6 +118,7 @@ impl TryFrom<Row> for Account {
             preferred_language: language(&row.preferred_language)?,
             token_epoch: row.token_epoch,
             two_factor: row.method.map(|name| Method::parse(&name).ok_or(unknown)).transpose()?,
+            password_temporary_until: row.password_temporary_until,
         })
     }
 }
@@ -143,7 +164,7 @@ impl UnitOfWork {
                        CASE WHEN $3::text IS NULL THEN 'minimal' ELSE 'basic' END, $6, $7, $8, $8, $8, $9, 1)
                ON CONFLICT (phone) DO UPDATE SET phone_verified = true
                RETURNING u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion,
-                         u.is_active, u.preferred_language, u.token_epoch,
+                         u.is_active, u.preferred_language, u.token_epoch, u.password_temporary_until,
                          (SELECT f.method FROM two_factors f WHERE f.user_id = u.id) AS method,
                          (u.xmax = 0) AS "is_new!""#,
             new.id.map(UserId::get),
@@ -172,6 +193,7 @@ impl UnitOfWork {
             preferred_language: row.preferred_language,
             token_epoch: row.token_epoch,
             method: row.method,
+            password_temporary_until: row.password_temporary_until,
         };
         Ok((account.try_into()?, is_new))
     }
@@ -181,7 +203,7 @@ impl UnitOfWork {
         sqlx::query_as!(
             Row,
             "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion,
-                    u.is_active, u.preferred_language, u.token_epoch, f.method AS \"method?\"
+                    u.is_active, u.preferred_language, u.token_epoch, u.password_temporary_until, f.method AS \"method?\"
              FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE u.id = $1",
             id.get()
         )
@@ -196,7 +218,7 @@ impl UnitOfWork {
         sqlx::query_as!(
             Row,
             "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
-                    u.preferred_language, u.token_epoch,
+                    u.preferred_language, u.token_epoch, u.password_temporary_until,
                     (SELECT f.method FROM two_factors f WHERE f.user_id = u.id) AS method
              FROM users u WHERE u.id = $1 FOR NO KEY UPDATE",
             id.get()
@@ -233,10 +255,11 @@ impl UnitOfWork {
         Ok(epoch.fetch_one(self.connection()).await?)
     }
 
-    /// Stores the hash of a new password.
+    /// Stores the hash of a password that its owner chose.
     pub async fn set_password(&mut self, id: UserId, hash: &str, now: DateTime<Utc>) -> Result<(), Error> {
         sqlx::query!(
-            "UPDATE users SET password_hash = $2, password_changed_at = $3, updated_at = $3 WHERE id = $1",
+            "UPDATE users SET password_hash = $2, password_temporary_until = NULL, password_changed_at = $3, updated_at = $3
+             WHERE id = $1",
             id.get(),
             hash,
             now
@@ -279,7 +302,7 @@ impl Db {
         sqlx::query_as!(
             Row,
             "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
-                    u.preferred_language, u.token_epoch, f.method AS \"method?\"
+                    u.preferred_language, u.token_epoch, u.password_temporary_until, f.method AS \"method?\"
              FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE u.phone = $1",
             phone.as_str()
         )
@@ -294,7 +317,7 @@ impl Db {
         sqlx::query_as!(
             Row,
             "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
-                    u.preferred_language, u.token_epoch, f.method AS \"method?\"
+                    u.preferred_language, u.token_epoch, u.password_temporary_until, f.method AS \"method?\"
              FROM users u LEFT JOIN two_factors f ON f.user_id = u.id 
              WHERE lower(u.email) = lower($1)
                AND (u.email_verified OR u.role IN ('nodal_officer', 'admin', 'auditor'))",
@@ -311,7 +334,7 @@ impl Db {
         sqlx::query_as!(
             Row,
             "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
-                    u.preferred_language, u.token_epoch, f.method AS \"method?\"
+                    u.preferred_language, u.token_epoch, u.password_temporary_until, f.method AS \"method?\"
              FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE u.id = $1",
             id.get()
         )

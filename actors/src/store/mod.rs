@@ -22,6 +22,7 @@ mod bell;
 mod connection;
 mod consequences;
 mod error;
+pub mod invitations;
 pub mod outbox;
 mod pool;
 pub mod refresh;

@@ -48,12 +48,15 @@ pub struct Holder {
     pub token_epoch: i32,
     /// How much of their profile is there.
     pub profile_completion: ProfileLevel,
+    /// Whether somebody else chose their password.
+    pub password_temporary: bool,
 }
 
 impl From<&Account> for Holder {
     fn from(account: &Account) -> Self {
         let Account { id, role, is_active, token_epoch, profile_completion, .. } = *account;
-        Self { id, role, is_active, token_epoch, profile_completion }
+        let password_temporary = account.password_temporary_until.is_some();
+        Self { id, role, is_active, token_epoch, profile_completion, password_temporary }
     }
 }
 
@@ -144,7 +147,8 @@ impl Db {
             r#"SELECT s.user_id, s.refresh_seed, s.refresh_generation, s.amr, s.auth_time, s.expires_at, s.access_until,
                       s.last_activity + make_interval(secs => s.idle_seconds) AS idle_until,
                       (s.revoked_at IS NOT NULL) AS "is_revoked!", s.is_staff,
-                      u.role, u.is_active, u.token_epoch, u.profile_completion
+                      u.role, u.is_active, u.token_epoch, u.profile_completion,
+                      (u.password_temporary_until IS NOT NULL) AS "password_temporary!"
                FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1"#,
             id.get()
         );
@@ -167,6 +171,7 @@ impl Db {
             is_active: row.is_active,
             token_epoch: row.token_epoch,
             profile_completion: level(&row.profile_completion)?,
+            password_temporary: row.password_temporary,
         };
         Ok(Some((session, holder)))
     }

@@ -23,8 +23,10 @@ pub struct NewOfficer<'a> {
     pub email: &'a str,
     /// The employee id.
     pub employee_id: &'a str,
-    /// The password's hash.
-    pub password_hash: &'a str,
+    /// The password's hash; `None` for who is invited to choose one.
+    pub password_hash: Option<&'a str>,
+    /// Until when the password works, where somebody else chose it.
+    pub password_temporary_until: Option<DateTime<Utc>>,
     /// The role, one that needs a password.
     pub role: Role,
     /// The department.
@@ -56,9 +58,10 @@ impl UnitOfWork {
         sqlx::query!(
             "INSERT INTO users (id, phone, phone_verified, full_name, email, employee_id, password_hash,
                                 password_changed_at, role, department_id, profile_completion, account_created_via,
-                                created_at, updated_at)
+                                created_at, updated_at, password_temporary_until)
              OVERRIDING SYSTEM VALUE
-             VALUES ($1, $2, true, $3, $4, $5, $6, $10, $7, $8, 'basic', $9, $10, $10)",
+             VALUES ($1, $2, true, $3, $4, $5, $6, CASE WHEN $6::text IS NULL THEN NULL ELSE $10::timestamptz END, $7, $8,
+                     'basic', $9, $10, $10, $11)",
             new.id.get(),
             new.phone.as_str(),
             new.full_name,
@@ -68,7 +71,8 @@ impl UnitOfWork {
             new.role.as_str(),
             new.department_id,
             via,
-            now
+            now,
+            new.password_temporary_until
         )
         .execute(self.connection())
         .await?;

@@ -49,6 +49,9 @@ pub(in crate::http) struct OpenSession {
     profile_completion: &'static str,
     /// Whether this made the account.
     is_new_user: bool,
+    /// `true` if an administrator chose the password: it must be changed before it expires. Left out otherwise.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    password_temporary: bool,
     /// What to send in `X-CSRF-Token`; with cookies only.
     #[serde(skip_serializing_if = "Option::is_none")]
     csrf_token: Option<String>,
@@ -121,6 +124,7 @@ impl<'a> Answering<'a> {
             session_id: opened.session_id.get(),
             profile_completion: opened.profile_completion.as_str(),
             is_new_user: opened.is_new_user,
+            password_temporary: opened.password_temporary,
             csrf_token: csrf.as_ref().map(|csrf| csrf.expose().to_owned()),
             backup_codes: shown(backup_codes),
         });

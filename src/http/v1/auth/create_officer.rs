@@ -28,13 +28,14 @@ pub(in crate::http) struct CreateOfficer {
     /// The full name.
     #[schema(example = "Asha Rao", max_length = 200)]
     full_name: String,
-    /// The first password.
-    #[schema(value_type = String, format = Password, max_length = 128)]
-    password: Secret,
+    /// A first password, which works for some days only. Without one an invitation to choose it is sent by e-mail.
+    #[serde(default)]
+    #[schema(value_type = Option<String>, format = Password, max_length = 128)]
+    password: Option<Secret>,
     /// `nodal_officer`, `admin` or `auditor`.
     #[schema(value_type = String, example = "nodal_officer")]
     role: Role,
-    /// The employee id; `EMP-<year>-<user id>` where none is given.
+    /// The employee id; `EMP-<year>-<six digits>` where none is given.
     #[serde(default)]
     #[schema(max_length = 64)]
     employee_id: Option<String>,
@@ -56,6 +57,9 @@ pub(in crate::http) struct OfficerCreated {
     /// How much of their profile is there.
     #[schema(example = "basic")]
     profile_completion: &'static str,
+    /// Their employee id, given or made up.
+    #[schema(example = "EMP-2026-000004")]
+    employee_id: String,
 }
 
 impl CreateOfficer {
@@ -99,7 +103,12 @@ pub(in crate::http) async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     let officer = body.0.officer()?;
     let role = officer.role.as_str();
-    let user_id = state.administration.create_officer(&admin.0, officer, &caller.0).await?.get();
-    let (message, profile_completion) = ("The officer can sign in.", "basic");
-    Ok(HttpResponse::Created().json(OfficerCreated { message, user_id, role, profile_completion }))
+    let created = state.administration.create_officer(&admin.0, officer, &caller.0).await?;
+    let message = if created.invited {
+        "An invitation to choose a password is on its way by e-mail."
+    } else {
+        "The officer can sign in with this temporary password, and must change it soon."
+    };
+    let (user_id, profile_completion, employee_id) = (created.user_id.get(), "basic", created.employee_id);
+    Ok(HttpResponse::Created().json(OfficerCreated { message, user_id, role, profile_completion, employee_id }))
 }

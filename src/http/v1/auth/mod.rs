@@ -1,5 +1,6 @@
 //! `/api/v1/auth`: signing in and out.
 
+pub(in crate::http) mod accept_invitation;
 pub(in crate::http) mod answers;
 pub(in crate::http) mod backup_codes;
 pub(in crate::http) mod change_password;

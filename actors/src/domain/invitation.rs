@@ -1,0 +1,14 @@
+//! Invitations to choose a first password.
+
+use chrono::Duration;
+
+use super::keys::HashKey;
+use super::secret::Secret;
+
+/// For how long an invitation can be accepted.
+pub const LIFE: Duration = Duration::hours(72);
+
+/// What is kept of the token of an invitation.
+pub fn token_hash(key: &HashKey, token: &Secret) -> [u8; 32] {
+    key.hash("invitation", &[token.expose()])
+}
