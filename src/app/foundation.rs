@@ -162,7 +162,9 @@ impl Foundation {
             policy: password_policy(&self.settings),
             threads: password.threads.unwrap_or_else(spare),
             queue: password.queue,
+            judged_per_address: self.settings.rate_limit.password_strength_per_address,
             entropy: Arc::clone(&self.entropy),
+            clock: Arc::clone(&self.clock),
         }
     }
 

@@ -43,7 +43,13 @@ impl Foundation {
             longest: minutes(account.lockout_max_minutes),
         };
         let limits = &self.settings.rate_limit;
-        let config = LockoutConfig { rule, per_account: limits.login, per_address: limits.login_per_address };
+        let config = LockoutConfig {
+            rule,
+            per_account: limits.login,
+            per_address: limits.login_per_address,
+            all_per_account: limits.proofs,
+            all_per_address: limits.proofs_per_address,
+        };
         Lockout::new(self.memory.clone(), Arc::clone(&self.clock), config)
     }
 

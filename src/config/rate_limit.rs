@@ -21,6 +21,13 @@ pub struct RateLimit {
     pub login: Rate,
     /// Failed logins from one network address.
     pub login_per_address: Rate,
+    /// Proofs of one account, right ones too: passwords and codes at every place where they are asked for.
+    pub proofs: Rate,
+    /// Proofs from one network address, right ones too.
+    pub proofs_per_address: Rate,
+    /// New passwords from one network address that are judged, and as many that are rated for a strength meter. Counted by
+    /// each node for itself.
+    pub password_strength_per_address: Rate,
     /// Requests to reset the password of one phone or e-mail.
     pub password_reset: Rate,
     /// Requests to reset a password from one network address.
@@ -35,6 +42,9 @@ impl Default for RateLimit {
             otp_per_address: Rate { count: 300, window: hour },
             login: Rate { count: 5, window: quarter },
             login_per_address: Rate { count: 100, window: quarter },
+            proofs: Rate { count: 120, window: hour },
+            proofs_per_address: Rate { count: 6000, window: hour },
+            password_strength_per_address: Rate { count: 600, window: Duration::from_mins(1) },
             password_reset: Rate { count: 3, window: hour },
             password_reset_per_address: Rate { count: 30, window: hour },
         }
@@ -48,6 +58,9 @@ impl RateLimit {
             ("rate_limit.otp_per_address", &self.otp_per_address),
             ("rate_limit.login", &self.login),
             ("rate_limit.login_per_address", &self.login_per_address),
+            ("rate_limit.proofs", &self.proofs),
+            ("rate_limit.proofs_per_address", &self.proofs_per_address),
+            ("rate_limit.password_strength_per_address", &self.password_strength_per_address),
             ("rate_limit.password_reset", &self.password_reset),
             ("rate_limit.password_reset_per_address", &self.password_reset_per_address),
         ] {

@@ -20,6 +20,7 @@ mod dev;
 mod development;
 mod drift;
 mod email;
+mod fair_logins;
 mod first_login;
 mod history;
 mod http_rules;

@@ -16,6 +16,7 @@ use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::domain::fair_queue::Requester;
 use crate::domain::keys::{HashKey, Sealer};
 use crate::domain::language::Language;
 use crate::domain::password::About;
@@ -112,8 +113,8 @@ impl Handle {
         };
         let hash = match &new.password {
             Some(password) => {
-                self.parts.passwords.check("password", password.clone(), about).await?;
-                Some(self.parts.passwords.hash(password.clone()).await?)
+                self.parts.passwords.check("password", password.clone(), about, client).await?;
+                Some(self.parts.passwords.hash(password.clone(), Requester::address(client)).await?)
             }
             None => None,
         };

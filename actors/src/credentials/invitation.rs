@@ -27,7 +27,7 @@ impl Handle {
     pub async fn accept_invitation(&self, token: &Secret, new: Secret, client: &Client) -> Result<Accepted, Error> {
         let hash = token_hash(&self.parts.hash_key, token);
         let account = self.invited(&hash, client).await?;
-        let password = self.hash("password", &account, new).await?;
+        let password = self.hash("password", &account, new, client).await?;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
         let locked = work.lock_account(account.id).await?.filter(can_accept).ok_or(Error::InvitationInvalid)?;

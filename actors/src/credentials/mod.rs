@@ -21,6 +21,7 @@ use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::domain::fair_queue::Requester;
 use crate::domain::keys::{HashKey, Sealer};
 use crate::domain::limit::Rate;
 use crate::domain::password::About;
@@ -150,7 +151,7 @@ impl Handle {
         if old == new {
             return Err(Error::Unchanged);
         }
-        let hash = self.hash("new_password", &account, new).await?;
+        let hash = self.hash("new_password", &account, new, client).await?;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
         // Another change may have come first: then the old password is no longer the one that was confirmed.
@@ -169,9 +170,15 @@ impl Handle {
     }
 
     /// Judges a password that is given in `field`, and hashes it.
-    async fn hash(&self, field: &'static str, account: &Account, new: Secret) -> Result<String, Error> {
-        self.parts.passwords.check(field, new.clone(), about(account)).await?;
-        Ok(self.parts.passwords.hash(new).await?)
+    async fn hash(
+        &self,
+        field: &'static str,
+        account: &Account,
+        new: Secret,
+        client: &Client,
+    ) -> Result<String, Error> {
+        self.parts.passwords.check(field, new.clone(), about(account), client).await?;
+        Ok(self.parts.passwords.hash(new, Requester::account(&account.phone, client)).await?)
     }
 
     /// Stores a new password and everything that follows from it, in one transaction. Answers the token epoch that begins with

@@ -63,7 +63,7 @@ impl Handle {
             (Some(phone), Some(code)) => self.find_by_code(phone, code, client).await?,
             _ => self.find_by_token(token, client).await?,
         };
-        let hash = match self.hash("new_password", &account, new).await {
+        let hash = match self.hash("new_password", &account, new, client).await {
             Ok(hash) => hash,
             Err(error) => {
                 // A token was not claimed yet; a code was spent.

@@ -27,11 +27,16 @@ impl Client {
     pub fn limit_subject(&self) -> String {
         match self.ip.to_canonical() {
             IpAddr::V4(address) => address.to_string(),
-            IpAddr::V6(address) => {
-                let network = Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX));
-                format!("{network}/64")
-            }
+            IpAddr::V6(_) => format!("{}/64", Ipv6Addr::from_bits(network_bits(self.ip))),
         }
+    }
+}
+
+/// What address limits count by, as a number: an IPv4 address as IPv6 maps it, or the /64 of an IPv6 address.
+pub fn network_bits(address: IpAddr) -> u128 {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.to_ipv6_mapped().to_bits(),
+        IpAddr::V6(address) => address.to_bits() & !u128::from(u64::MAX),
     }
 }
 

@@ -1,5 +1,6 @@
 //! Pure rules and types: no I/O, no async, no clock of its own. Everything here can be tested exhaustively.
 
+pub mod address_rate;
 pub mod audit;
 pub mod backup_code;
 pub mod breaker;
@@ -11,6 +12,7 @@ pub mod csrf;
 pub mod device_cookie;
 pub mod device_name;
 pub mod entropy;
+pub mod fair_queue;
 pub mod invitation;
 pub mod keys;
 pub mod language;

@@ -46,7 +46,7 @@ impl Coded for Error {
             Self::PasswordWrong(_) => Code::PasswordWrong,
             Self::Passwords(error) => error.code(),
             Self::Refused(Refused::Locked(_)) => Code::AccountLocked,
-            Self::Refused(Refused::Limited(_) | Refused::AddressLimited(_)) => Code::RateLimited,
+            Self::Refused(Refused::Limited(_) | Refused::AddressLimited(_) | Refused::TooMany(_)) => Code::RateLimited,
             Self::Refused(Refused::ShortMemory(_)) | Self::ShortMemory(_) => Code::DependencyUnavailable,
             Self::Store(error) => store_code(error),
             Self::Refused(Refused::NoId) | Self::Events(_) => Code::Internal,
@@ -60,6 +60,7 @@ impl Coded for Error {
                 "Too many failed logins. Wait a little before you try again."
             }
             Self::PasswordWrong(_) => PASSWORD_WRONG,
+            Self::Refused(Refused::TooMany(_)) => "Too many logins. Wait a while before you try again.",
             _ => self.code().title(),
         }
         .to_owned()
@@ -74,7 +75,12 @@ impl Coded for Error {
 
     fn budget(&self) -> Option<Budget> {
         match self {
-            Self::Refused(Refused::Locked(budget) | Refused::Limited(budget) | Refused::AddressLimited(budget))
+            Self::Refused(
+                Refused::Locked(budget)
+                | Refused::Limited(budget)
+                | Refused::AddressLimited(budget)
+                | Refused::TooMany(budget),
+            )
             | Self::PasswordWrong(budget) => Some(*budget),
             _ => None,
         }

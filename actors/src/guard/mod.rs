@@ -16,6 +16,7 @@ pub use self::error::Error;
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::{Client, Device};
 use crate::domain::clock::Clock;
+use crate::domain::fair_queue::Requester;
 use crate::domain::keys::HashKey;
 use crate::domain::phone::Phone;
 use crate::domain::secret::Secret;
@@ -116,7 +117,8 @@ impl Guard {
         client: &Client,
     ) -> Result<Attempt, Error> {
         let attempt = self.begin_known(account, "password", subject, client).await?;
-        match self.passwords.verify(password, account.password_hash.clone()).await {
+        let requester = Requester::account(&account.phone, client);
+        match self.passwords.verify(password, account.password_hash.clone(), requester).await {
             Ok(verdict) if verdict.matches => Ok(attempt),
             Ok(_) => {
                 let (budget, account) = (attempt.budget, Some(account));

@@ -4,10 +4,11 @@
 //! lock the owner out. Whether the phone has an account makes no difference.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::{Script, ScriptInvocation};
 
+use super::one_by_one::{OneByOne, Turn};
 use super::{LOCK_LUA, LOG_LUA, millis};
 use crate::domain::client::Client;
 use crate::domain::clock::Clock;
@@ -21,6 +22,12 @@ use crate::short_memory::{ShortMemory, Unavailable, script};
 const MEMORY: Duration = Duration::from_hours(24);
 /// How long an attempt may be in hand.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long an attempt waits for others that are in hand.
+const WAIT: Duration = Duration::from_secs(5);
+/// How often one looks whether those that other addresses or nodes have in hand are over.
+const LOOK: Duration = Duration::from_millis(100);
+/// What who waited in vain is told to wait.
+const AGAIN: Duration = Duration::from_secs(1);
 
 /// When an account locks.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +38,10 @@ pub struct LockoutConfig {
     pub per_account: Rate,
     /// Failed logins from one address.
     pub per_address: Rate,
+    /// All proofs of one account, right ones too: each costs a hash.
+    pub all_per_account: Rate,
+    /// All proofs from one address, right ones too.
+    pub all_per_address: Rate,
 }
 
 /// Whose failures are counted: those of an account, or those of one known device of it.
@@ -87,6 +98,9 @@ pub enum Refused {
     /// Too many failures from the address in the window.
     #[error("too many failed logins from one address")]
     AddressLimited(Budget),
+    /// Too many attempts of the account or from the address in the window, right ones too.
+    #[error("too many logins")]
+    TooMany(Budget),
     /// Redis.
     #[error(transparent)]
     ShortMemory(#[from] Unavailable),
@@ -100,11 +114,13 @@ pub enum Refused {
 #[must_use = "an attempt that is not ended counts as a failure"]
 pub struct Attempt {
     id: String,
-    keys: [String; 4],
+    keys: [String; 7],
     /// What is left of the account's budget, this attempt taken off.
     pub budget: Budget,
     /// Whether it is one of who holds a session already.
     pub in_session: bool,
+    /// Until it is ended, the next one of the same subject from the same address waits.
+    _turn: Turn,
 }
 
 /// The locks. Cheap to clone.
@@ -113,6 +129,7 @@ pub struct Lockout {
     memory: ShortMemory,
     clock: Arc<dyn Clock>,
     config: LockoutConfig,
+    one_by_one: OneByOne,
     begin: Script,
     end: Script,
 }
@@ -124,6 +141,7 @@ impl Lockout {
             memory,
             clock,
             config,
+            one_by_one: OneByOne::default(),
             begin: script(&[LOG_LUA, LOCK_LUA, include_str!("scripts/begin.lua")].concat()),
             end: script(&[LOCK_LUA, include_str!("scripts/end.lua")].concat()),
         }
@@ -146,37 +164,68 @@ impl Lockout {
         invocation.arg(self.config.rule.attempts).arg(lengths.join(",")).arg(millis(MEMORY));
     }
 
-    /// Admits an attempt of `client` to enter the account of `subject`; `id` names it.
+    /// The phone whose account it is, whoever tries.
+    fn attempts_of(subject: &Subject) -> &str {
+        subject.0.split_once(':').map_or(subject.0.as_str(), |(phone, _)| phone)
+    }
+
+    /// Admits an attempt of `client` to enter the account of `subject`; `id` names it. Where others are in hand that would be
+    /// too many if they failed, waits a while to hear what became of them.
     pub async fn begin(&self, id: String, subject: &Subject, client: &Client) -> Result<Attempt, Refused> {
-        let LockoutConfig { rule, per_account, per_address } = &self.config;
+        let started = Instant::now();
+        let address = client.limit_subject();
+        let busy = || {
+            let limit = self.config.per_account.count;
+            Refused::Limited(Budget { limit, remaining: 0, reset: AGAIN })
+        };
+        let turn = self.one_by_one.turn(format!("{}@{address}", subject.0), WAIT).await.ok_or_else(busy)?;
         let keys = [
             self.lock_key(subject),
             self.memory.key(&["limit", "login_in_hand", &subject.0]),
             self.memory.key(&["limit", "login", &subject.0]),
             self.address_log(client).0,
+            self.memory.key(&["limit", "login_address_in_hand", &address]),
+            self.memory.key(&["limit", "login_all", Self::attempts_of(subject)]),
+            self.memory.key(&["limit", "login_address_all", &address]),
         ];
+        let LockoutConfig { per_account, per_address, all_per_account, all_per_address, .. } = &self.config;
+        loop {
+            let (outcome, remaining, wait) = self.try_begin(&keys, &id).await?;
+            let budget = |rate: &Rate| Budget { limit: rate.count, remaining, reset: Duration::from_millis(wait) };
+            return match outcome.as_str() {
+                "ok" => {
+                    let (budget, in_session) = (budget(per_account), subject.is_session());
+                    Ok(Attempt { id, keys, budget, in_session, _turn: turn })
+                }
+                "locked" => Err(Refused::Locked(budget(per_account))),
+                "address" => Err(Refused::AddressLimited(budget(per_address))),
+                "many" => Err(Refused::TooMany(budget(all_per_account))),
+                "address_many" => Err(Refused::TooMany(budget(all_per_address))),
+                "busy" if started.elapsed() < WAIT => {
+                    tokio::time::sleep(LOOK).await;
+                    continue;
+                }
+                _ => Err(Refused::Limited(budget(per_account))),
+            };
+        }
+    }
+
+    async fn try_begin(&self, keys: &[String], id: &str) -> Result<(String, u32, u64), Unavailable> {
+        let LockoutConfig { rule, per_account, per_address, all_per_account, all_per_address } = &self.config;
         let mut begin = self.begin.prepare_invoke();
-        for key in &keys {
+        for key in keys {
             begin.key(key);
         }
-        begin.arg(self.clock.now().timestamp_millis()).arg(&id).arg(rule.attempts).arg(millis(PATIENCE));
-        for rate in [per_account, per_address] {
+        begin.arg(self.clock.now().timestamp_millis()).arg(id).arg(rule.attempts).arg(millis(PATIENCE));
+        for rate in [per_account, per_address, all_per_account, all_per_address] {
             begin.arg(rate.count).arg(millis(rate.window));
         }
-        let (outcome, remaining, wait): (String, u32, u64) = self.memory.run(&begin).await?;
-        let wait = Duration::from_millis(wait);
-        let budget = |limit| Budget { limit, remaining, reset: wait };
-        match outcome.as_str() {
-            "ok" => Ok(Attempt { id, keys, budget: budget(per_account.count), in_session: subject.is_session() }),
-            "locked" => Err(Refused::Locked(budget(per_account.count))),
-            "address" => Err(Refused::AddressLimited(budget(per_address.count))),
-            _ => Err(Refused::Limited(budget(per_account.count))),
-        }
+        self.memory.run(&begin).await
     }
 
     async fn end(&self, attempt: Attempt, outcome: &str) -> Result<Duration, Unavailable> {
         let mut end = self.end.prepare_invoke();
-        for key in &attempt.keys {
+        for key in attempt.keys.iter().take(5) {
             end.key(key);
         }
         end.arg(self.clock.now().timestamp_millis()).arg(&attempt.id).arg(outcome);

@@ -3,13 +3,16 @@
 //! Owns nothing in memory: logs and locks are in Redis, where one script each reads and writes them, so that all replicas
 //! share them. When Redis is away every limit is closed: [`Unavailable`]. May touch: Redis.
 
+mod by_address;
 mod lockout;
+mod one_by_one;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Script;
 
+pub use self::by_address::AddressLimit;
 pub use self::lockout::{Attempt, Lockout, LockoutConfig, Refused, Subject};
 use crate::domain::clock::Clock;
 use crate::domain::limit::{Budget, Rate};

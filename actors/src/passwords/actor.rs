@@ -67,7 +67,9 @@ impl Handler<Ask<HashPassword>> for PasswordsActor {
 
     fn handle(&mut self, ask: Ask<HashPassword>, _: &mut Self::Context) -> Self::Result {
         let deadline = ask.message.deadline;
-        self.work(ask, deadline, |job| Ok(self.scheme.hash(&job.password, &*self.entropy)?))
+        self.work(ask, deadline, |HashPassword { password, turn: _turn, .. }| {
+            Ok(self.scheme.hash(&password, &*self.entropy)?)
+        })
     }
 }
 
@@ -76,7 +78,9 @@ impl Handler<Ask<VerifyPassword>> for PasswordsActor {
 
     fn handle(&mut self, ask: Ask<VerifyPassword>, _: &mut Self::Context) -> Self::Result {
         let deadline = ask.message.deadline;
-        self.work(ask, deadline, |job| Ok(self.scheme.verify(&job.password, job.stored.as_ref().map(Secret::expose))))
+        self.work(ask, deadline, |VerifyPassword { password, stored, turn: _turn, .. }| {
+            Ok(self.scheme.verify(&password, stored.as_ref().map(Secret::expose)))
+        })
     }
 }
 
@@ -85,8 +89,9 @@ impl Handler<Ask<CheckPassword>> for PasswordsActor {
 
     fn handle(&mut self, ask: Ask<CheckPassword>, _: &mut Self::Context) -> Self::Result {
         let deadline = ask.message.deadline;
-        let faults = |job: CheckPassword| password::check(self.policy, &job.password, &job.about).err();
-        self.work(ask, deadline, |job| Ok(faults(job).unwrap_or_default()))
+        self.work(ask, deadline, |CheckPassword { password, about, turn: _turn, .. }| {
+            Ok(password::check(self.policy, &password, &about).err().unwrap_or_default())
+        })
     }
 }
 
@@ -95,7 +100,9 @@ impl Handler<Ask<RateStrength>> for PasswordsActor {
 
     fn handle(&mut self, ask: Ask<RateStrength>, _: &mut Self::Context) -> Self::Result {
         let deadline = ask.message.deadline;
-        self.work(ask, deadline, |job| Ok(password::strength(self.policy, &job.password, &job.about)))
+        self.work(ask, deadline, |RateStrength { password, about, turn: _turn, .. }| {
+            Ok(password::strength(self.policy, &password, &about))
+        })
     }
 }
 

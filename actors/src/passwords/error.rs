@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::domain::code::{Code, Coded, FieldError};
+use crate::domain::limit::Budget;
 use crate::domain::password::{Fault, HashError};
 use crate::supervision::AskError;
 
@@ -18,6 +19,9 @@ pub enum Error {
     /// The threads are gone: the process is stopping.
     #[error("the threads are gone")]
     Gone,
+    /// Too many passwords were judged for the address.
+    #[error("too many passwords were judged for one address")]
+    Limited(Budget),
     /// The password breaks the policy.
     #[error("the password is not acceptable")]
     Unacceptable {
@@ -48,6 +52,7 @@ impl Coded for Error {
     fn code(&self) -> Code {
         match self {
             Self::Busy | Self::Late | Self::Gone => Code::Overloaded,
+            Self::Limited(_) => Code::RateLimited,
             Self::Unacceptable { .. } => Code::Invalid,
             Self::Hash(_) | Self::Panicked => Code::Internal,
         }
@@ -56,6 +61,7 @@ impl Coded for Error {
     fn detail(&self) -> String {
         match self {
             Self::Busy | Self::Late | Self::Gone => "The service is busy. Try again in a moment.",
+            Self::Limited(_) => "Too many passwords were tried. Wait a little before you try again.",
             Self::Unacceptable { .. } => "The password is not acceptable.",
             Self::Hash(_) | Self::Panicked => self.code().title(),
         }
@@ -63,7 +69,17 @@ impl Coded for Error {
     }
 
     fn retry_after(&self) -> Option<Duration> {
-        (self.code() == Code::Overloaded).then(|| Duration::from_secs(1))
+        match self {
+            Self::Limited(budget) => Some(budget.reset),
+            _ => (self.code() == Code::Overloaded).then(|| Duration::from_secs(1)),
+        }
+    }
+
+    fn budget(&self) -> Option<Budget> {
+        match self {
+            Self::Limited(budget) => Some(*budget),
+            _ => None,
+        }
     }
 
     fn fields(&self) -> Vec<FieldError> {

@@ -1,9 +1,10 @@
 //! Passwords: hashed, verified and judged on threads of their own, never where requests are served.
 //!
-//! Owns: two pools of threads, `password-hash` for what takes a quarter of a second and `password-judge` for what takes
-//! a millisecond, so that a strength meter cannot hold up logins. Bound: as many hashes as threads and queue hold, then
-//! [`Error::Busy`]; a hash that waited longer than `PATIENCE` is skipped. A panic ends one job; a thread that dies all the
-//! same ends the process. May touch: nothing.
+//! Owns: three pools of threads, `password-hash` for what takes a quarter of a second, `password-judge` for what takes a
+//! millisecond, and `password-meter` for the strength meter, which anybody may ask; and a queue before each, which serves
+//! addresses in turn ([`crate::domain::fair_queue`]). Bound: as many as threads and queue hold, then whoever asked for most
+//! is answered [`Error::Busy`]; what waited longer than `PATIENCE` is skipped. An address has so many judgements in a while,
+//! and before any work for them. A panic ends one job; a thread that dies all the same ends the process. May touch: nothing.
 
 mod actor;
 mod error;
@@ -11,6 +12,7 @@ mod messages;
 mod pulse;
 #[cfg(test)]
 mod tests;
+mod turns;
 
 use std::sync::Arc;
 use std::thread;
@@ -21,12 +23,17 @@ use tokio_util::sync::CancellationToken;
 
 use self::actor::PasswordsActor;
 pub use self::error::Error;
-pub use self::messages::{CheckPassword, HashPassword, RateStrength, VerifyPassword};
-use self::messages::{Probe, due};
+use self::messages::{CheckPassword, HashPassword, Probe, RateStrength, VerifyPassword, due};
 use self::pulse::Pulse;
+use self::turns::Turns;
+use crate::domain::client::Client;
+use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::domain::fair_queue::Requester;
+use crate::domain::limit::Rate;
 use crate::domain::password::{About, Policy, Scheme, Strength, Verdict};
 use crate::domain::secret::Secret;
+use crate::limits::AddressLimit;
 use crate::supervision::{Gate, ask};
 
 /// How long a job may wait for a thread.
@@ -47,17 +54,38 @@ pub struct Parts {
     pub threads: usize,
     /// Hashes that may wait for one.
     pub queue: usize,
+    /// Passwords of one address to be judged, and as many to be rated.
+    pub judged_per_address: Rate,
     /// Randomness.
     pub entropy: Arc<dyn Entropy>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A pool of threads, and the queue before it.
+#[derive(Clone, Debug)]
+struct Pool {
+    turns: Turns,
+    /// Never full: who has a turn has a place here, and who had one on the same thread may not have left yet.
+    gate: Gate,
+    threads: Addr<PasswordsActor>,
+}
+
+impl Pool {
+    fn new(names: (&'static str, &'static str), threads: Addr<PasswordsActor>, size: usize, places: usize) -> Self {
+        let (queue, gate) = names;
+        Self { turns: Turns::new(queue, size, places), gate: Gate::new(gate, size * 2), threads }
+    }
 }
 
 /// The door to passwords.
 #[derive(Clone, Debug)]
 pub struct Handle {
-    hashing: Addr<PasswordsActor>,
-    judging: Addr<PasswordsActor>,
-    hash_gate: Gate,
-    judge_gate: Gate,
+    hashing: Pool,
+    judging: Pool,
+    metering: Pool,
+    judged: AddressLimit,
+    rated: AddressLimit,
     probe_gate: Gate,
     pulse: Arc<Pulse>,
 }
@@ -65,9 +93,9 @@ pub struct Handle {
 impl Handle {
     /// Starts the threads; `crashed` is cancelled if one dies. Must be called where an actix `System` runs.
     pub fn start(parts: Parts, crashed: &CancellationToken) -> Self {
-        let Parts { scheme, policy, threads, queue, entropy } = parts;
+        let Parts { scheme, policy, threads, queue, judged_per_address, entropy, clock } = parts;
         let (scheme, pulse) = (Arc::new(scheme), Arc::new(Pulse::default()));
-        let pool = |name: &'static str, threads, pulse: &Arc<Pulse>| {
+        let start = |name: &'static str, threads, pulse: &Arc<Pulse>| {
             let (scheme, entropy) = (Arc::clone(&scheme), Arc::clone(&entropy));
             let (pulse, crashed) = (Arc::clone(pulse), crashed.clone());
             let actor = move || {
@@ -75,11 +103,16 @@ impl Handle {
             };
             SyncArbiter::start_with_thread_builder(threads, move || thread::Builder::new().name(name.to_owned()), actor)
         };
+        let hashing = start("password-hash", threads, &pulse);
+        let judging = start("password-judge", 1, &Arc::default());
+        let metering = start("password-meter", 1, &Arc::default());
+        let limit = || AddressLimit::new(judged_per_address, Arc::clone(&clock));
         Self {
-            hashing: pool("password-hash", threads, &pulse),
-            judging: pool("password-judge", 1, &Arc::default()),
-            hash_gate: Gate::new("passwords", threads + queue),
-            judge_gate: Gate::new("password_judge", JUDGED_AT_ONCE),
+            hashing: Pool::new(("passwords", "password_hash"), hashing, threads, queue),
+            judging: Pool::new(("password_judge", "password_judge_thread"), judging, 1, JUDGED_AT_ONCE),
+            metering: Pool::new(("password_meter", "password_meter_thread"), metering, 1, JUDGED_AT_ONCE),
+            judged: limit(),
+            rated: limit(),
             probe_gate: Gate::new("password_probe", 1),
             pulse,
         }
@@ -89,37 +122,61 @@ impl Handle {
     /// judges none does without their memory.
     pub async fn warm_up(&self) {
         let start = Instant::now();
-        match self.hash(Secret::from("a password of nobody")).await {
+        match self.hash(Secret::from("a password of nobody"), Requester::address(&Client::nobody())).await {
             Ok(_) => tracing::info!(hash_ms = start.elapsed().as_millis(), "passwords can be hashed"),
             Err(error) => tracing::warn!(%error, "passwords cannot be hashed"),
         }
     }
 
     /// Hashes `password`, which was checked, for storing.
-    pub async fn hash(&self, password: Secret) -> Result<String, Error> {
-        ask(&self.hash_gate, &self.hashing, HashPassword { password, deadline: due(PATIENCE) }).await
+    pub async fn hash(&self, password: Secret, requester: Requester) -> Result<String, Error> {
+        let deadline = due(PATIENCE);
+        let Pool { turns, gate, threads } = &self.hashing;
+        let turn = turns.wait(requester, deadline).await?;
+        ask(gate, threads, HashPassword { password, deadline, turn }).await
     }
 
     /// Whether `password` belongs to the hash `stored`. `None` stands for an account that is not there, or has no password:
     /// it takes as long as any other refusal, and nothing matches.
-    pub async fn verify(&self, password: Secret, stored: Option<String>) -> Result<Verdict, Error> {
-        let stored = stored.map(Secret::from);
-        ask(&self.hash_gate, &self.hashing, VerifyPassword { password, stored, deadline: due(PATIENCE) }).await
+    pub async fn verify(
+        &self,
+        password: Secret,
+        stored: Option<String>,
+        requester: Requester,
+    ) -> Result<Verdict, Error> {
+        let (stored, deadline) = (stored.map(Secret::from), due(PATIENCE));
+        let Pool { turns, gate, threads } = &self.hashing;
+        let turn = turns.wait(requester, deadline).await?;
+        ask(gate, threads, VerifyPassword { password, stored, deadline, turn }).await
     }
 
-    /// Holds `password` against the policy.
+    /// Holds `password`, given by `client`, against the policy.
     ///
     /// # Errors
-    /// [`Error::Unacceptable`] with everything that is wrong, each fault blaming `field` of the request.
-    pub async fn check(&self, field: &'static str, password: Secret, about: About) -> Result<(), Error> {
-        let message = CheckPassword { password, about, deadline: due(PATIENCE) };
-        let faults = ask(&self.judge_gate, &self.judging, message).await?;
+    /// [`Error::Unacceptable`] with everything that is wrong, each fault blaming `field` of the request;
+    /// [`Error::Limited`] where too many were judged for the address.
+    pub async fn check(
+        &self,
+        field: &'static str,
+        password: Secret,
+        about: About,
+        client: &Client,
+    ) -> Result<(), Error> {
+        self.judged.admit(client).map_err(Error::Limited)?;
+        let Pool { turns, gate, threads } = &self.judging;
+        let deadline = due(PATIENCE);
+        let turn = turns.wait(Requester::address(client), deadline).await?;
+        let faults = ask(gate, threads, CheckPassword { password, about, deadline, turn }).await?;
         if faults.is_empty() { Ok(()) } else { Err(Error::Unacceptable { field, faults }) }
     }
 
-    /// Rates `password`.
-    pub async fn strength(&self, password: Secret, about: About) -> Result<Strength, Error> {
-        ask(&self.judge_gate, &self.judging, RateStrength { password, about, deadline: due(PATIENCE) }).await
+    /// Rates `password`, given by `client`.
+    pub async fn strength(&self, password: Secret, about: About, client: &Client) -> Result<Strength, Error> {
+        self.rated.admit(client).map_err(Error::Limited)?;
+        let Pool { turns, gate, threads } = &self.metering;
+        let deadline = due(PATIENCE);
+        let turn = turns.wait(Requester::address(client), deadline).await?;
+        ask(gate, threads, RateStrength { password, about, deadline, turn }).await
     }
 
     /// Whether the threads work. Threads that are merely busy do, as long as they finish jobs.
@@ -127,7 +184,7 @@ impl Handle {
         if self.pulse.felt_within(PROBE) {
             return Ok(());
         }
-        let probe = ask(&self.probe_gate, &self.hashing, Probe { deadline: due(PATIENCE) });
+        let probe = ask(&self.probe_gate, &self.hashing.threads, Probe { deadline: due(PATIENCE) });
         match tokio::time::timeout(PROBE, probe).await {
             Ok(Ok(())) => Ok(()),
             _ if self.pulse.felt_within(PATIENCE) => Ok(()),
@@ -138,7 +195,8 @@ impl Handle {
 
     /// Finishes what was admitted and admits nothing more. The threads end when the last door to them is gone.
     pub async fn drain(&self, budget: Duration) {
-        let closed = futures::future::join(self.hash_gate.close(), self.judge_gate.close());
+        let closed =
+            futures::future::join3(self.hashing.turns.close(), self.judging.turns.close(), self.metering.turns.close());
         if tokio::time::timeout(budget, closed).await.is_err() {
             tracing::warn!(actor = "passwords", "not drained in time");
         }

@@ -1,8 +1,13 @@
+use std::net::Ipv4Addr;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::mpsc;
 
 use actix::{Message, SyncContext};
 
+use super::turns::Turn;
 use super::*;
+use crate::domain::clock::SystemClock;
 use crate::domain::code::{Code, Coded};
 use crate::domain::entropy::SystemEntropy;
 use crate::domain::password::Config;
@@ -14,20 +19,32 @@ fn pool(threads: usize, queue: usize, crashed: &CancellationToken) -> Handle {
 
 fn pool_with(entropy: Arc<SystemEntropy>, threads: usize, queue: usize, crashed: &CancellationToken) -> Handle {
     let scheme = Scheme::new(&Config { pepper: Secret::from("pepper"), previous_pepper: Secret::default(), cost: 4 });
-    Handle::start(Parts { scheme, policy: Policy::Composition, threads, queue, entropy }, crashed)
+    let (policy, clock) = (Policy::Composition, Arc::new(SystemClock));
+    let judged_per_address = Rate { count: 100, window: Duration::from_mins(1) };
+    Handle::start(Parts { scheme, policy, threads, queue, judged_per_address, entropy, clock }, crashed)
+}
+
+/// One more client, with an address of their own.
+fn client() -> Client {
+    static CLIENTS: AtomicU32 = AtomicU32::new(0);
+    Client { ip: Ipv4Addr::from_bits(CLIENTS.fetch_add(1, Relaxed)).into(), ..Client::nobody() }
+}
+
+fn somebody() -> Requester {
+    Requester::address(&client())
 }
 
 /// Keeps a thread busy until the other end is dropped.
 #[derive(Message)]
 #[rtype(result = "Result<(), Error>")]
-struct Occupy(mpsc::Receiver<()>);
+struct Occupy(mpsc::Receiver<()>, Turn);
 
 impl actix::Handler<Ask<Occupy>> for PasswordsActor {
     type Result = Result<(), Error>;
 
     fn handle(&mut self, ask: Ask<Occupy>, _: &mut SyncContext<Self>) -> Self::Result {
-        self.work(ask, due(PATIENCE), |occupy| {
-            let _ = occupy.0.recv();
+        self.work(ask, due(PATIENCE), |Occupy(end, _turn)| {
+            let _ = end.recv();
             Ok(())
         })
     }
@@ -36,14 +53,14 @@ impl actix::Handler<Ask<Occupy>> for PasswordsActor {
 /// Panics, and says on which thread.
 #[derive(Message)]
 #[rtype(result = "Result<(), Error>")]
-struct Panic(mpsc::Sender<Option<String>>);
+struct Panic(mpsc::Sender<Option<String>>, Turn);
 
 impl actix::Handler<Ask<Panic>> for PasswordsActor {
     type Result = Result<(), Error>;
 
     fn handle(&mut self, ask: Ask<Panic>, _: &mut SyncContext<Self>) -> Self::Result {
-        self.work(ask, due(PATIENCE), |panic| {
-            let _ = panic.0.send(thread::current().name().map(str::to_owned));
+        self.work(ask, due(PATIENCE), |Panic(name, _turn)| {
+            let _ = name.send(thread::current().name().map(str::to_owned));
             std::panic::resume_unwind(Box::new("test"))
         })
     }
@@ -53,7 +70,11 @@ impl actix::Handler<Ask<Panic>> for PasswordsActor {
 fn occupied(handle: &Handle) -> (mpsc::Sender<()>, tokio::task::JoinHandle<Result<(), Error>>) {
     let (end, work) = mpsc::channel();
     let handle = handle.clone();
-    (end, actix::spawn(async move { ask(&handle.hash_gate, &handle.hashing, Occupy(work)).await }))
+    let occupy = async move {
+        let turn = handle.hashing.turns.wait(somebody(), due(PATIENCE)).await?;
+        ask(&handle.hashing.gate, &handle.hashing.threads, Occupy(work, turn)).await
+    };
+    (end, actix::spawn(occupy))
 }
 
 #[actix::test]
@@ -62,19 +83,19 @@ async fn a_password_is_hashed_verified_and_judged() {
     let handle = pool(2, 2, &crashed);
     handle.warm_up().await;
     let password = || Secret::from("Zebra-Quartz-41");
-    let stored = handle.hash(password()).await.unwrap();
+    let stored = handle.hash(password(), somebody()).await.unwrap();
     assert_eq!(
-        handle.verify(password(), Some(stored.clone())).await.unwrap(),
+        handle.verify(password(), Some(stored.clone()), somebody()).await.unwrap(),
         Verdict { matches: true, outdated: false }
     );
-    assert_eq!(handle.verify(Secret::from("Zebra-Quartz-42"), Some(stored)).await.unwrap(), Verdict::NO);
-    assert_eq!(handle.verify(password(), None).await.unwrap(), Verdict::NO);
-    handle.check("password", password(), About::default()).await.unwrap();
-    let error = handle.check("new_password", Secret::from("short"), About::default()).await.unwrap_err();
+    assert_eq!(handle.verify(Secret::from("Zebra-Quartz-42"), Some(stored), somebody()).await.unwrap(), Verdict::NO);
+    assert_eq!(handle.verify(password(), None, somebody()).await.unwrap(), Verdict::NO);
+    handle.check("password", password(), About::default(), &client()).await.unwrap();
+    let error = handle.check("new_password", Secret::from("short"), About::default(), &client()).await.unwrap_err();
     assert_eq!(error.code(), Code::Invalid);
     let fields = error.fields();
     assert!(fields.len() >= 3 && fields.iter().all(|fault| fault.field == "new_password"), "{fields:?}");
-    assert_eq!(handle.strength(password(), About::default()).await.unwrap().score, 4);
+    assert_eq!(handle.strength(password(), About::default(), &client()).await.unwrap().score, 4);
     assert!(!crashed.is_cancelled());
 }
 
@@ -83,23 +104,24 @@ async fn what_threads_and_queue_cannot_hold_is_refused_at_once() {
     let handle = pool(1, 2, &CancellationToken::new());
     let jobs: Vec<_> = (0..3).map(|_| occupied(&handle)).collect();
     tokio::task::yield_now().await;
-    let error = handle.hash(Secret::from("x")).await.unwrap_err();
+    let error = handle.hash(Secret::from("x"), somebody()).await.unwrap_err();
     assert!(matches!(error, Error::Busy));
     assert_eq!((error.code(), error.retry_after()), (Code::Overloaded, Some(Duration::from_secs(1))));
     // Judging has threads of its own.
-    handle.strength(Secret::from("x"), About::default()).await.unwrap();
+    handle.strength(Secret::from("x"), About::default(), &client()).await.unwrap();
     for (end, job) in jobs {
         drop(end);
         job.await.unwrap().unwrap();
     }
-    handle.hash(Secret::from("x")).await.unwrap();
+    handle.hash(Secret::from("x"), somebody()).await.unwrap();
 }
 
 #[actix::test]
 async fn a_job_whose_time_is_up_is_skipped() {
     let handle = pool(1, 2, &CancellationToken::new());
-    let message = HashPassword { password: Secret::from("x"), deadline: Instant::now() };
-    let skipped: Result<String, Error> = ask(&handle.hash_gate, &handle.hashing, message).await;
+    let turn = handle.hashing.turns.wait(somebody(), due(PATIENCE)).await.unwrap();
+    let message = HashPassword { password: Secret::from("x"), deadline: Instant::now(), turn };
+    let skipped: Result<String, Error> = ask(&handle.hashing.gate, &handle.hashing.threads, message).await;
     assert!(matches!(skipped, Err(Error::Late)));
 }
 
@@ -109,11 +131,14 @@ async fn a_panic_costs_one_job_and_no_thread() {
     let handle = pool(1, 2, &crashed);
     let (name, names) = mpsc::channel();
     for _ in 0..3 {
-        let panicked = ask(&handle.hash_gate, &handle.hashing, Panic(name.clone())).await;
+        let panicked = {
+            let turn = handle.hashing.turns.wait(somebody(), due(PATIENCE)).await.unwrap();
+            ask(&handle.hashing.gate, &handle.hashing.threads, Panic(name.clone(), turn)).await
+        };
         assert!(matches!(panicked, Err(Error::Panicked)));
         assert_eq!(names.recv().unwrap().as_deref(), Some("password-hash"));
     }
-    handle.hash(Secret::from("x")).await.unwrap();
+    handle.hash(Secret::from("x"), somebody()).await.unwrap();
     assert!(!crashed.is_cancelled());
 }
 
@@ -127,10 +152,10 @@ async fn a_caller_that_leaves_gives_its_place_back_with_the_work() {
     let (other_end, second) = occupied(&handle);
     tokio::task::yield_now().await;
     // The work of the first goes on and keeps its place.
-    assert!(matches!(handle.hash(Secret::from("x")).await, Err(Error::Busy)));
+    assert!(matches!(handle.hash(Secret::from("x"), somebody()).await, Err(Error::Busy)));
     drop((end, other_end));
     second.await.unwrap().unwrap();
-    handle.hash(Secret::from("x")).await.unwrap();
+    handle.hash(Secret::from("x"), somebody()).await.unwrap();
 }
 
 #[actix::test]
@@ -155,12 +180,12 @@ async fn draining_finishes_what_was_admitted() {
     let work: Vec<_> = (0..5)
         .map(|_| {
             let handle = handle.clone();
-            actix::spawn(async move { handle.hash(Secret::from("x")).await })
+            actix::spawn(async move { handle.hash(Secret::from("x"), somebody()).await })
         })
         .collect();
     tokio::task::yield_now().await;
     handle.drain(Duration::from_secs(10)).await;
-    assert!(matches!(handle.hash(Secret::from("x")).await, Err(Error::Busy)));
+    assert!(matches!(handle.hash(Secret::from("x"), somebody()).await, Err(Error::Busy)));
     for job in work {
         job.await.unwrap().unwrap();
     }
@@ -173,4 +198,20 @@ async fn draining_finishes_what_was_admitted() {
     };
     tokio::time::timeout(Duration::from_secs(10), ended).await.unwrap();
     assert!(!crashed.is_cancelled());
+}
+
+#[actix::test]
+async fn an_address_has_so_many_judgements() {
+    let handle = pool(1, 1, &CancellationToken::new());
+    let (client, other) = (client(), client());
+    let check = async |client| handle.check("password", Secret::from("x"), About::default(), client).await;
+    for _ in 0..100 {
+        assert!(matches!(check(&client).await, Err(Error::Unacceptable { .. })));
+    }
+    let error = check(&client).await.unwrap_err();
+    assert_eq!(error.code(), Code::RateLimited);
+    assert!(error.retry_after().is_some_and(|wait| wait <= Duration::from_millis(600)));
+    assert!(matches!(check(&other).await, Err(Error::Unacceptable { .. })));
+    // The meter has a limit of its own.
+    handle.strength(Secret::from("x"), About::default(), &client).await.unwrap();
 }

@@ -3,6 +3,7 @@
 use super::{Entering, Error, Handle, Outcome, SignedIn};
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::{Client, Device};
+use crate::domain::fair_queue::Requester;
 use crate::domain::password::Verdict;
 use crate::domain::phone::Phone;
 use crate::domain::role::Role;
@@ -53,7 +54,7 @@ impl Handle {
         let guard = &self.parts.guard;
         let (attempt, subject) = guard.begin(&phone, device.as_ref(), "password", &client).await?;
         let budget = attempt.budget;
-        let account = match self.check_password(&phone, &password).await {
+        let account = match self.check_password(&phone, &password, &client).await {
             Ok(Checked { account, matches: true }) if account.is_some() => account,
             Ok(Checked { account, .. }) => {
                 let account = account.as_ref();
@@ -100,27 +101,39 @@ impl Handle {
         }
     }
 
-    async fn check_password(&self, phone: &Phone, password: &Secret) -> Result<Checked, Error> {
+    async fn check_password(&self, phone: &Phone, password: &Secret, client: &Client) -> Result<Checked, Error> {
         let account = self.parts.db.account_by_phone(phone).await?;
-        let matches = self.password_matches(account.as_ref(), password).await?;
+        let matches = self.password_matches(account.as_ref(), password, Requester::account(phone, client)).await?;
         Ok(Checked { account, matches })
     }
 
     /// Whether this is the password of `account`; without one it takes as long and is not. A hash of an older scheme is
     /// renewed.
-    pub(super) async fn password_matches(&self, account: Option<&Account>, password: &Secret) -> Result<bool, Error> {
+    async fn password_matches(
+        &self,
+        account: Option<&Account>,
+        password: &Secret,
+        requester: Requester,
+    ) -> Result<bool, Error> {
         let stored = account.and_then(|account| account.password_hash.clone());
-        let Verdict { matches, outdated } = self.parts.passwords.verify(password.clone(), stored.clone()).await?;
+        let verified = self.parts.passwords.verify(password.clone(), stored.clone(), requester.clone()).await?;
+        let Verdict { matches, outdated } = verified;
         if let (true, true, Some(account), Some(stored)) = (matches, outdated, account, stored)
-            && let Err(error) = self.renew_hash(account, password, &stored).await
+            && let Err(error) = self.renew_hash(account, password, &stored, requester).await
         {
             tracing::warn!(%error, user_id = %account.id, "a password's hash could not be renewed");
         }
         Ok(matches)
     }
 
-    async fn renew_hash(&self, account: &Account, password: &Secret, stored: &str) -> Result<(), Error> {
-        let hash = self.parts.passwords.hash(password.clone()).await?;
+    async fn renew_hash(
+        &self,
+        account: &Account,
+        password: &Secret,
+        stored: &str,
+        requester: Requester,
+    ) -> Result<(), Error> {
+        let hash = self.parts.passwords.hash(password.clone(), requester).await?;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
         if work.renew_password_hash(account.id, stored, &hash).await? {

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{Error, Handle, SignedIn};
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::{Client, Device};
+use crate::domain::fair_queue::Requester;
 use crate::domain::otp::{OtpCode, Purpose};
 use crate::domain::password::About;
 use crate::domain::phone::Phone;
@@ -68,8 +69,8 @@ impl Handle {
     pub async fn sign_up(&self, new: NewSignup, client: Client) -> Result<SignupStarted, Error> {
         let NewSignup { phone, full_name, email, password } = new;
         let about = About { phone: Some(phone.clone()), full_name: Some(full_name.clone()), email: email.clone() };
-        self.parts.passwords.check("password", password.clone(), about).await?;
-        // The budgets come before the expensive hash.
+        // It has a limit by address before it, and the budgets of codes come before the expensive hash.
+        self.parts.passwords.check("password", password.clone(), about, &client).await?;
         let issued = self.parts.otp.issue(phone.clone(), Purpose::VerifyPhone, client.clone()).await?;
         let kept = self.keep_signup(&phone, (full_name, email, password), issued.requested.expires_in, &client).await;
         match kept {
@@ -90,14 +91,16 @@ impl Handle {
     ) -> Result<UserId, Error> {
         // The same claim made again is no other one.
         let before = self.signup_of(phone).await?;
+        let requester = Requester::address(client);
         let (expected, same) = match before {
             None => (String::new(), true),
             Some((claim, contested)) => {
-                let verdict = self.parts.passwords.verify(password.clone(), Some(claim.password_hash)).await?;
+                let stored = Some(claim.password_hash);
+                let verdict = self.parts.passwords.verify(password.clone(), stored, requester.clone()).await?;
                 (claim.user_id.to_string(), verdict.matches && !contested)
             }
         };
-        let password_hash = self.parts.passwords.hash(password).await?;
+        let password_hash = self.parts.passwords.hash(password, requester).await?;
         let user_id = self.parts.db.reserve_user_id().await?;
         let waiting = Waiting { user_id, full_name, email, password_hash };
         let mut keep = self.keep_signup.prepare_invoke();

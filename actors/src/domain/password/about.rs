@@ -6,7 +6,7 @@ use unicode_normalization::UnicodeNormalization;
 use unicode_normalization::char::is_combining_mark;
 
 use super::super::phone::Phone;
-use super::guess::estimate;
+use super::guess::guesses;
 
 /// What everybody knows here.
 const CONTEXT: &[&str] = &["civiclens"];
@@ -62,7 +62,7 @@ impl About {
         let left = text.iter().zip(covered).filter(|(character, covered)| !covered && character.is_alphanumeric());
         let left: String = left.map(|(character, _)| *character).collect();
         let letters = left.chars().filter(|character| character.is_alphabetic()).count();
-        let guesses = estimate(&left, &[]).guesses();
+        let guesses = guesses(&left, LITTLE);
         guesses < NOTHING || (letters < LETTERS && guesses < LITTLE)
     }
 

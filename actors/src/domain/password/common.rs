@@ -1,9 +1,10 @@
 //! Whether a password is a common one: on the lists of `zxcvbn`, which hold 30 000 leaked passwords, or close to it.
 
+use zxcvbn::Entropy;
 use zxcvbn::matching::Match;
 use zxcvbn::matching::patterns::MatchPattern;
 
-use super::guess::estimate;
+use super::guess::Pieces;
 
 /// As easily guessed as the last on the list of leaked passwords.
 const LIKE_THE_LIST: u64 = 30_000;
@@ -23,7 +24,10 @@ pub(super) fn is_common(text: &str) -> bool {
 }
 
 fn looks_common(text: &str) -> bool {
-    let estimate = estimate(text, &[]);
+    Pieces::of(text).all(piece_looks_common)
+}
+
+fn piece_looks_common(estimate: &Entropy) -> bool {
     let guesses = estimate.guesses();
     match estimate.sequence() {
         [] => false,

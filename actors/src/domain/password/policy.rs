@@ -83,10 +83,12 @@ impl Fault {
 pub fn check(policy: Policy, password: &Secret, about: &About) -> Result<(), Vec<Fault>> {
     let Some(text) = normalized(password) else { return Err(vec![Fault::TooLong]) };
     let (length, least) = (text.chars().count(), policy.shortest());
+    if length > LONGEST {
+        return Err(vec![Fault::TooLong]);
+    }
     let composed = policy == Policy::Composition;
     let found = [
         (length < least, Fault::TooShort { least }),
-        (length > LONGEST, Fault::TooLong),
         (composed && !text.chars().any(char::is_uppercase), Fault::NoUpperCase),
         (composed && !text.chars().any(char::is_numeric), Fault::NoDigit),
         (common::is_common(&text), Fault::Blocklisted),

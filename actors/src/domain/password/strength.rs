@@ -1,15 +1,32 @@
 //! How strong a password is, for a meter beside the field in which it is typed.
 
+use zxcvbn::Entropy;
 use zxcvbn::feedback::Suggestion;
 
 use super::super::secret::Secret;
 use super::about::About;
-use super::guess::estimate;
+use super::guess::Pieces;
 use super::normalized;
 use super::policy::{Fault, Policy, check};
 
 /// The most that a password scores which is refused because it is easy to guess.
 const GUESSABLE: u8 = 1;
+
+/// The most that a password scores for which there is advice.
+const ADVISED: u8 = 2;
+/// What takes more guesses than this scores the most.
+const STRONG: u64 = 10_000_000_005;
+
+/// The score of `zxcvbn` for so many guesses.
+const fn score(guesses: u64) -> u8 {
+    match guesses {
+        0..1_005 => 0,
+        1_005..1_000_005 => 1,
+        1_000_005..100_000_005 => 2,
+        100_000_005..STRONG => 3,
+        STRONG.. => 4,
+    }
+}
 
 /// How strong a password is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,10 +46,11 @@ pub fn strength(policy: Policy, password: &Secret, about: &About) -> Strength {
     let acceptable = faults.is_empty();
     let Some(text) = normalized(password) else { return Strength { score: 0, feedback, acceptable } };
     let words = about.words();
-    let estimate = estimate(&text, &words.iter().map(String::as_str).collect::<Vec<_>>());
-    let score = u8::from(estimate.score());
+    let known: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (guesses, estimate) = Pieces::of(&text).guesses(&known, STRONG);
+    let score = score(guesses);
     let guessable = faults.iter().any(|fault| matches!(fault, Fault::Blocklisted | Fault::AboutAccount));
-    if let Some(found) = estimate.feedback() {
+    if let Some(found) = estimate.as_ref().and_then(Entropy::feedback).filter(|_| score <= ADVISED) {
         feedback.extend(found.warning().map(|warning| warning.to_string()));
         // "No need for symbols, digits, or uppercase letters" is not for one policy to say.
         let applies = |advice: &&Suggestion| {

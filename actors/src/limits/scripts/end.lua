@@ -1,9 +1,10 @@
 -- Ends an attempt.
--- KEYS: lock, attempts in hand, log of the account, log of the address
+-- KEYS: lock, attempts in hand, log of the account, log of the address, attempts in hand of the address
 -- ARGV: now, id, outcome (failed | passed | succeeded), attempts before the lock, lengths of locks, memory
 -- A passed attempt is no failure, but forgives none either: more steps follow. Answers how long the lock holds that began.
 local now, id, outcome = tonumber(ARGV[1]), ARGV[2], ARGV[3]
 redis.call('ZREM', KEYS[2], id)
+redis.call('ZREM', KEYS[5], id)
 if outcome == 'failed' then
   return count_failure(KEYS[1], now, tonumber(ARGV[4]), ARGV[5], tonumber(ARGV[6]))
 end

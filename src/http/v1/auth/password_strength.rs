@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::http::problem::Problem;
-use crate::http::{ApiError, ApiState, ValidJson};
+use crate::http::{ApiError, ApiState, Caller, ValidJson};
 
 /// A password somebody thinks of using.
 #[derive(Deserialize, ToSchema)]
@@ -44,11 +44,13 @@ impl From<Strength> for PasswordStrength {
                          (status = 413, body = Problem, content_type = "application/problem+json"),
                          (status = 415, body = Problem, content_type = "application/problem+json"),
                          (status = 422, body = Problem, content_type = "application/problem+json"),
+                         (status = 429, body = Problem, content_type = "application/problem+json"),
                          (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn handle(
     state: Data<ApiState>,
+    Caller(client): Caller,
     body: ValidJson<PasswordCandidate>,
 ) -> Result<Json<PasswordStrength>, ApiError> {
-    let strength = state.passwords.strength(body.0.password, About::default()).await?;
+    let strength = state.passwords.strength(body.0.password, About::default(), &client).await?;
     Ok(Json(strength.into()))
 }
