@@ -4,6 +4,8 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
+use civiclens_actors::domain::code::FieldError;
+use civiclens_actors::domain::contact;
 use civiclens_actors::domain::password::About;
 use civiclens_actors::domain::phone::Phone;
 use civiclens_actors::domain::secret::Secret;
@@ -41,25 +43,16 @@ impl TryFrom<CreateAdmin> for NewAdmin {
 
     fn try_from(given: CreateAdmin) -> anyhow::Result<Self> {
         let phone = Phone::parse(&given.phone).context("--phone")?;
-        let email = given.email.trim().to_owned();
-        anyhow::ensure!(
-            email.split_once('@').is_some_and(|(local, host)| !local.is_empty() && host.contains('.')),
-            "--email: this is not an e-mail address"
-        );
+        let said = |fault: FieldError| anyhow::anyhow!("{}: {}", fault.field, fault.message);
         let text = password_text(given.password_file.as_deref())?;
         Ok(Self {
             phone,
-            full_name: filled("--full-name", &given.full_name)?,
-            email,
-            employee_id: filled("--employee-id", &given.employee_id)?,
+            full_name: contact::full_name("--full-name", &given.full_name).map_err(said)?,
+            email: contact::email("--email", &given.email).map_err(said)?,
+            employee_id: contact::employee_id("--employee-id", &given.employee_id).map_err(said)?,
             password: password(&text)?,
         })
     }
-}
-
-fn filled(option: &str, text: &str) -> anyhow::Result<String> {
-    anyhow::ensure!(!text.trim().is_empty(), "{option}: must not be empty");
-    Ok(text.trim().to_owned())
 }
 
 fn password_text(file: Option<&Path>) -> anyhow::Result<String> {

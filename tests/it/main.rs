@@ -13,6 +13,7 @@ mod browsers;
 mod clients;
 mod commands;
 mod connections;
+mod contacts;
 mod creating_officers;
 mod csrf;
 mod delivery;

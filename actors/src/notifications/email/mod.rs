@@ -16,6 +16,7 @@ use uuid::Uuid;
 
 use super::ProviderError;
 use super::templates::Letter;
+use crate::domain::contact;
 
 pub use self::deliver::{Delivery, Parts};
 pub use self::inbox_provider::InboxProvider;
@@ -64,6 +65,32 @@ impl FromStr for Sender {
     type Err = BadSender;
 
     fn from_str(text: &str) -> Result<Self, BadSender> {
-        text.parse().map(Self).map_err(|_| BadSender)
+        let Mailbox { name, email } = text.parse().map_err(|_| BadSender)?;
+        let email = contact::address(email.as_ref()).ok_or(BadSender)?;
+        let name = name.map(|name| contact::full_name("from", &name).map_err(|_| BadSender)).transpose()?;
+        Ok(Self(Mailbox::new(name, email)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sender_is_one_that_mail_can_come_from() {
+        let sender = |text: &str| text.parse::<Sender>().ok().map(|Sender(mailbox)| mailbox.to_string());
+        let plain = "CivicLens <no-reply@civiclens.example>";
+        assert_eq!(sender(plain).as_deref(), Some(plain));
+        assert_eq!(sender("no-reply@Civiclens.example").as_deref(), Some("no-reply@Civiclens.example"));
+        for text in [
+            "",
+            "CivicLens",
+            "CivicLens <no-reply@localhost>",
+            "CivicLens <no-reply@[127.0.0.1]>",
+            "CivicLens <\"a,b\"@civiclens.example>",
+            "CivicLens <no-reply@civic_lens.example>",
+        ] {
+            assert_eq!(sender(text), None, "{text}");
+        }
     }
 }

@@ -13,9 +13,6 @@ use super::verify_otp::phone;
 use crate::http::problem::Problem;
 use crate::http::{Administrator, ApiError, ApiState, Caller, ValidJson};
 
-/// The longest employee id.
-const LONGEST_EMPLOYEE_ID: usize = 64;
-
 /// An officer, administrator or auditor to create.
 #[derive(Deserialize, ToSchema)]
 pub(in crate::http) struct CreateOfficer {
@@ -66,11 +63,8 @@ impl CreateOfficer {
     fn officer(self) -> Result<Officer, ApiError> {
         let refused = |fault| ApiError::fields(vec![fault]);
         let employee_id = self.employee_id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty());
-        let fits = |id: &String| id.chars().count() <= LONGEST_EMPLOYEE_ID && !id.chars().any(char::is_control);
-        if !employee_id.as_ref().is_none_or(fits) {
-            let message = "An employee id has 1 to 64 characters on one line.";
-            return Err(ApiError::invalid("employee_id", "employee_id_invalid", message));
-        }
+        let employee_id =
+            employee_id.map(|id| contact::employee_id("employee_id", &id)).transpose().map_err(refused)?;
         Ok(Officer {
             phone: phone(&self.phone)?,
             email: contact::email("email", &self.email).map_err(refused)?,
