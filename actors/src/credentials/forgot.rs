@@ -12,6 +12,7 @@ use super::reset::Waiting;
 use super::{Error, Handle};
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
+use crate::domain::contact;
 use crate::domain::keys::opaque_token;
 use crate::domain::limit::Budget;
 use crate::domain::otp::Purpose;
@@ -69,8 +70,12 @@ impl Handle {
     async fn forgot_by_email(&self, email: &str, client: &Client) -> Result<Budget, Error> {
         let now = self.parts.clock.now();
         let id = self.parts.guard.events.id(now)?;
-        // The address itself is nobody's business in Redis.
-        let counted = hex::encode(self.parts.hash_key.hash("email", &[&email.to_lowercase()]));
+        let account = self.parts.db.account_by_email(email).await?;
+        // Counted by the address that was found: however it is written, it is one account's. The address itself is nobody's
+        // business in Redis.
+        let found = account.as_ref().and_then(|account| account.email.as_deref()).unwrap_or(email);
+        let counted = hex::encode(self.parts.hash_key.hash("email", &[&contact::email_key(found)]));
+        let account = account.filter(|account| account.may_reset(now));
         let address = client.limit_subject();
         let limits = [
             Limit { name: "password_reset", subject: &counted, rate: self.parts.resets },
@@ -78,7 +83,6 @@ impl Handle {
         ];
         let budget = self.parts.limits.take(&id.to_string(), &limits).await?;
         let asked = async {
-            let account = self.parts.db.account_by_email(email).await?.filter(|account| account.may_reset(now));
             let message = self.link(account.as_ref(), id, client, now).await?;
             self.record_request(account.as_ref(), message, "email", client).await
         };

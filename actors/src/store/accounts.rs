@@ -312,15 +312,16 @@ impl Db {
         .transpose()
     }
 
-    /// The account to which this e-mail belongs, in any letter case. Returns `None` if it is nobody's, or nobody proved it.
+    /// The account to which this e-mail belongs, in any case of its ASCII letters, as `contact::email_key` folds them: what
+    /// the database's locale would fold besides plays no part. Returns `None` if it is nobody's, or nobody proved it.
     pub async fn account_by_email(&self, email: &str) -> Result<Option<Account>, Error> {
         sqlx::query_as!(
             Row,
-            "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
-                    u.preferred_language, u.token_epoch, u.password_temporary_until, f.method AS \"method?\"
-             FROM users u LEFT JOIN two_factors f ON f.user_id = u.id 
-             WHERE lower(u.email) = lower($1)
-               AND (u.email_verified OR u.role IN ('nodal_officer', 'admin', 'auditor'))",
+            r#"SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion,
+                      u.is_active, u.preferred_language, u.token_epoch, u.password_temporary_until, f.method AS "method?"
+               FROM users u LEFT JOIN two_factors f ON f.user_id = u.id
+               WHERE lower(u.email COLLATE "C") = lower($1::text COLLATE "C")
+                 AND (u.email_verified OR u.role IN ('nodal_officer', 'admin', 'auditor'))"#,
             email
         )
         .fetch_optional(self)
