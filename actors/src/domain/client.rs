@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use super::device_name::device_label;
 use super::language::Language;
 
 /// The client of a request.
@@ -40,9 +41,6 @@ pub fn network_bits(address: IpAddr) -> u128 {
     }
 }
 
-/// The longest device id or name that is kept.
-const DEVICE_TEXT: usize = 128;
-
 /// A device as the client describes it.
 #[derive(Clone, Debug, Default)]
 pub struct Device {
@@ -53,11 +51,9 @@ pub struct Device {
 }
 
 impl Device {
-    /// A text that names the device to its owner: control characters dropped, cut to a bounded length.
+    /// A text that names the device to its owner, with nothing in it that is a link.
     pub fn label(&self) -> Option<String> {
-        let text = self.name.as_deref()?;
-        let clean: String = text.chars().filter(|c| !c.is_control()).take(DEVICE_TEXT).collect();
-        (!clean.trim().is_empty()).then(|| clean.trim().to_owned())
+        device_label(self.name.as_deref()?)
     }
 }
 
@@ -81,7 +77,7 @@ mod tests {
     fn device_labels_are_clean_and_bounded() {
         let device = Device { id: Some("x".into()), name: Some(format!("My\u{7} phone\r\n{}", "y".repeat(500))) };
         let label = device.label().unwrap_or_default();
-        assert!(label.starts_with("My phone") && label.chars().count() <= DEVICE_TEXT);
+        assert!(label.starts_with("My phone") && label.chars().count() <= 64);
         assert_eq!(Device::default().label(), None);
     }
 }

@@ -1,6 +1,8 @@
 //! What a person would call the device that a `User-Agent` comes from: "Chrome on Android". A help to recognise one's
 //! own sessions, and no proof of anything: a client writes what it likes there.
 
+use super::contact::is_letter_digit_or_mark;
+
 /// How much of the header is looked at, in bytes.
 const LOOKED_AT: usize = 512;
 
@@ -49,6 +51,38 @@ pub fn device_name(user_agent: &str) -> Option<String> {
         (Some(program), Some(system)) => Some(format!("{program} on {system}")),
         (known, None) | (None, known) => known.map(str::to_owned),
     }
+}
+
+/// The longest name of a device that is shown, in characters.
+const LONGEST_LABEL: usize = 64;
+
+/// The name that a client gives its device, as its owner may be shown it: letters, digits and the few marks that names of
+/// devices have, on one line. Whoever signs in chooses it, and it stands in a letter to somebody else, so nothing in it is an
+/// address, nor what programs make a link of. Returns `None` if nothing is left.
+pub fn device_label(name: &str) -> Option<String> {
+    let characters: Vec<char> = name.get(..name.floor_char_boundary(LOOKED_AT))?.chars().collect();
+    let is_digit = |beside: Option<&char>| beside.is_some_and(char::is_ascii_digit);
+    let shown = characters.iter().enumerate().map(|(place, &character)| {
+        let before = place.checked_sub(1).and_then(|place| characters.get(place));
+        let after = characters.get(place + 1);
+        let fits = match character {
+            '-' | '_' | '\'' | '\u{2019}' | '(' | ')' | ',' => true,
+            // A version has dots, "Galaxy S23+" a plus; a domain and a number to call have them elsewhere.
+            '.' => is_digit(before) && is_digit(after),
+            '+' => before.is_some_and(|before| before.is_alphanumeric()) && !is_digit(after),
+            _ => is_letter_digit_or_mark(character),
+        };
+        if fits { character } else { ' ' }
+    });
+    let line: String = shown.collect();
+    // Four numbers with dots between them are an address.
+    let words = line.split_whitespace().map(|word| match word.matches('.').count() {
+        0..=2 => word.to_owned(),
+        _ => word.replace('.', " "),
+    });
+    let label: String = words.collect::<Vec<_>>().join(" ").chars().take(LONGEST_LABEL).collect();
+    let label = label.trim_end_matches([' ', '.']);
+    label.chars().any(char::is_alphanumeric).then(|| label.to_owned())
 }
 
 #[cfg(test)]
@@ -157,11 +191,51 @@ mod tests {
     }
 
     #[test]
+    fn a_label_names_a_device_and_nothing_else() {
+        for (given, shown) in [
+            ("Samsung Galaxy S23 Ultra", "Samsung Galaxy S23 Ultra"),
+            ("Ravi\u{2019}s iPhone 15 Pro (work)", "Ravi\u{2019}s iPhone 15 Pro (work)"),
+            ("Galaxy S23+", "Galaxy S23+"),
+            ("iPad, iOS 18.6.1", "iPad, iOS 18.6.1"),
+            ("आशा का फ़ोन", "आशा का फ़ोन"),
+            ("  My\u{7} phone\r\nDevice: ", "My phone Device"),
+            ("https://evil.example/login?x=1", "https evil example login x 1"),
+            ("evil.example", "evil example"),
+            ("evil\u{3002}example", "evil example"),
+            ("evil\u{FF0E}example", "evil example"),
+            ("a@evil.example", "a evil example"),
+            ("192.0.2.1", "192 0 2 1"),
+            ("1.2.example", "1.2 example"),
+            ("call +919876543210", "call 919876543210"),
+            ("<a href=x>y</a>", "a href x y a"),
+            ("as\u{202E}ha\u{200B}b", "as ha b"),
+        ] {
+            assert_eq!(device_label(given).as_deref(), Some(shown), "{given:?}");
+        }
+        for nothing in ["", " ", "://", "\u{200B}", "\u{3164}", "()", "..."] {
+            assert_eq!(device_label(nothing), None, "{nothing:?}");
+        }
+    }
+
+    #[test]
     fn only_the_beginning_counts() {
         assert_eq!(device_name(&format!("{}curl/8", "é".repeat(LOOKED_AT))), None);
     }
 
     proptest! {
+        #[test]
+        fn a_label_is_short_and_no_address(name in "(https?://)?[\\PC.:/@0-9]{0,80}(\\.com|/)?") {
+            if let Some(label) = device_label(&name) {
+                prop_assert!(label.chars().count() <= LONGEST_LABEL);
+                prop_assert!(!label.contains(['/', ':', '@', '<', '&', '\n', '%', '\\']));
+                for (at, _) in label.match_indices('.') {
+                    let (before, after) = label.split_at(at);
+                    prop_assert!(before.ends_with(|c: char| c.is_ascii_digit()));
+                    prop_assert!(after[1..].starts_with(|c: char| c.is_ascii_digit()));
+                }
+            }
+        }
+
         #[test]
         fn a_name_is_short_whatever_is_sent(user_agent in "\\PC*(Chrome/|iPad)\\PC*") {
             prop_assert!(device_name(&user_agent).is_none_or(|name| name.len() <= 32));
