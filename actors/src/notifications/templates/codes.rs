@@ -75,26 +75,96 @@ const LIFE: Words = Words {
     ur: "یہ {minutes} منٹ تک درست ہے۔ کسی کو نہ بتائیں۔",
 };
 
+/// The same in so few characters that one SMS carries them beside the lines that programs read: Android shows a text of more
+/// than 140 bytes to no app.
+const SHORT_LOGIN: Words = Words {
+    en: "is your CivicLens code.",
+    hi: "CivicLens कोड।",
+    bn: "CivicLens কোড।",
+    te: "CivicLens కోడ్.",
+    mr: "CivicLens कोड.",
+    ta: "CivicLens குறியீடு.",
+    ur: "CivicLens کوڈ۔",
+};
+
+const SHORT_VERIFY_PHONE: Words = Words {
+    en: "is your CivicLens code to confirm this phone.",
+    hi: "CivicLens फ़ोन कोड।",
+    bn: "CivicLens ফোন কোড।",
+    te: "CivicLens ఫోన్ కోడ్.",
+    mr: "CivicLens फोन कोड.",
+    ta: "CivicLens எண் OTP.",
+    ur: "CivicLens فون کوڈ۔",
+};
+
+const SHORT_RESET: Words = Words {
+    en: "is your CivicLens code to set a new password.",
+    hi: "CivicLens रीसेट कोड।",
+    bn: "CivicLens রিসেট কোড।",
+    te: "CivicLens రీసెట్ OTP",
+    mr: "CivicLens रीसेट कोड.",
+    ta: "CivicLens கடவுச்சொல்",
+    ur: "CivicLens ری سیٹ کوڈ",
+};
+
+const SHORT_SECOND_FACTOR: Words = Words {
+    en: "is your CivicLens code for the second step.",
+    hi: "CivicLens चरण 2 कोड।",
+    bn: "CivicLens ধাপ 2 কোড।",
+    te: "CivicLens దశ 2 కోడ్.",
+    mr: "CivicLens दुसरा कोड.",
+    ta: "CivicLens படி 2 OTP.",
+    ur: "CivicLens دوسرا کوڈ۔",
+};
+
+/// The characters of the default alphabet of GSM 03.38, each of seven bits.
+const GSM: &str = "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿\
+                   abcdefghijklmnopqrstuvwxyzäöñüà";
+/// Those that take an escape beside their own seven bits.
+const GSM_EXTENDED: &str = "^{}\\[~]|€";
+
+/// Whether one SMS carries a text: 140 bytes, seven bits a character where all are of the default alphabet, else UTF-16.
+pub(super) fn is_one_sms(text: &str) -> bool {
+    let septets = |character: char| match character {
+        _ if GSM.contains(character) => Some(1),
+        _ if GSM_EXTENDED.contains(character) => Some(2),
+        _ => None,
+    };
+    match text.chars().map(septets).sum::<Option<usize>>() {
+        Some(septets) => septets <= 160,
+        None => text.encode_utf16().count() <= 70,
+    }
+}
+
 /// The text. The Android hash stands on the last line but one and `@domain #code` on the last, where phones and browsers
 /// look for them.
 pub(super) fn sms(purpose: Purpose, filling: &Filling<'_>, readers: Readers<'_>) -> Result<String, BadFilling> {
-    let words = match purpose {
-        Purpose::Login => LOGIN,
-        Purpose::VerifyPhone => VERIFY_PHONE,
-        Purpose::Reset => RESET,
-        Purpose::SecondFactor => SECOND_FACTOR,
+    let (words, short) = match purpose {
+        Purpose::Login => (LOGIN, SHORT_LOGIN),
+        Purpose::VerifyPhone => (VERIFY_PHONE, SHORT_VERIFY_PHONE),
+        Purpose::Reset => (RESET, SHORT_RESET),
+        Purpose::SecondFactor => (SECOND_FACTOR, SHORT_SECOND_FACTOR),
     };
     let (code, language) = (filling.secret("code")?, filling.language);
-    let mut text = format!("{code} {} {}", words.of(language), LIFE.with_minutes(language, filling.life()?));
+    let told = format!("{code} {} {}", words.of(language), LIFE.with_minutes(language, filling.life()?));
+    let text = with_lines(told, code, readers);
+    if readers.android_app_hash.is_none() || is_one_sms(&text) {
+        return Ok(text);
+    }
+    Ok(with_lines(format!("{code} {}", short.of(language)), code, readers))
+}
+
+/// The text with the lines that programs read.
+fn with_lines(mut text: String, code: &str, readers: Readers<'_>) -> String {
     if let Some(hash) = readers.android_app_hash {
         text.push('\n');
         text.push_str(hash);
     }
     if let Some(domain) = readers.webotp_domain {
-        text.push_str("\n\n@");
+        text.push_str("\n@");
         text.push_str(domain);
         text.push_str(" #");
         text.push_str(code);
     }
-    Ok(text)
+    text
 }
