@@ -251,6 +251,23 @@ async fn an_invitation_takes_the_place_of_a_temporary_password() {
 }
 
 #[actix::test]
+async fn inviting_an_administrator_needs_a_recent_proof() {
+    story_with(plain, async |app| {
+        let admin = app.admin().await;
+        let created = app.creates(&admin, without_password(VIKRAM, "admin")).await;
+        let id = created.body["user_id"].as_i64().unwrap();
+        app.minutes_pass(6);
+        invites(app, &admin, id).await.refused(403, "step_up_required");
+        let first = invitation(app, MAILBOX, 0).await.1;
+        app.posts_as(&admin.token, "/api/v1/auth/verify-password", json!({ "password": PASSWORD })).await.ok();
+        invites(app, &admin, id).await.ok();
+        invitation(app, MAILBOX, 1).await;
+        accepts(app, &first, OWN).await.refused(401, "invitation_invalid");
+    })
+    .await;
+}
+
+#[actix::test]
 async fn an_invitation_skips_no_second_step_and_dies_with_the_account() {
     story_with(plain, async |app| {
         let admin = app.admin().await;

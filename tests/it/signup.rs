@@ -94,6 +94,7 @@ async fn a_phone_that_has_an_account_is_answered_like_any_other() {
             let entered = verifies(app, phone, &person.code_from_sms().await).await.ok();
             assert_eq!(entered.body["user_id"], session.user_id());
             assert_eq!(entered.body["is_new_user"], false);
+            assert_eq!(entered.body["password_set"], false, "who holds the phone is told");
             app.logs_in(phone, "Other-Lantern-88").await.refused(401, "credentials_invalid");
         }
         assert_eq!(owner.me().await.ok().body["full_name"], "Ravi Kumar");
@@ -143,26 +144,71 @@ async fn an_email_that_nobody_proved_is_nobodys() {
     .await;
 }
 
+/// Signs up from an address, as a proxy tells it.
+async fn signs_up_from(app: &TestApp, address: &str, password: &str) -> Answer {
+    let request = app.http.post(app.at("/api/v1/auth/signup")).header("X-Forwarded-For", address);
+    let body = json!({ "phone": RAVI, "full_name": "Ravi Kumar", "password": password });
+    Answer::of(request.json(&body)).await
+}
+
+async fn verifies_from(app: &TestApp, address: &str, code: &str) -> Answer {
+    let request = app.http.post(app.at("/api/v1/auth/verify-phone")).header("X-Forwarded-For", address);
+    Answer::of(request.json(&json!({ "phone": RAVI, "otp": code }))).await
+}
+
+fn behind_a_proxy(settings: &mut Settings) {
+    settings.server.trusted_proxies = vec!["127.0.0.0/8".parse().unwrap()];
+}
+
 #[actix::test]
-async fn two_who_claim_one_phone_leave_no_password() {
+async fn the_owner_of_a_phone_never_gets_the_password_of_a_stranger() {
+    let (home, elsewhere, train) = ("203.0.113.7", "198.51.100.9", "192.0.2.44");
+    // In whichever order they come, the live code was sent for the last of them.
+    for owner_is_last in [false, true] {
+        for from in [home, train] {
+            story_with(behind_a_proxy, async |app| {
+                let ravi = app.citizen(RAVI);
+                let mut parties = [(home, PASSWORD), (elsewhere, "Other-Lantern-88")];
+                if !owner_is_last {
+                    parties.reverse();
+                }
+                let mut code = String::new();
+                for (address, password) in parties.into_iter().rev() {
+                    assert_eq!(signs_up_from(app, address, password).await.status, 201);
+                    code = ravi.code_from_sms().await;
+                }
+                let entered = verifies_from(app, from, &code).await.ok();
+                assert_eq!(entered.body["is_new_user"], true);
+                assert_eq!(entered.body["password_set"], from == home, "{entered:?}");
+                app.logs_in(RAVI, "Other-Lantern-88").await.refused(401, "credentials_invalid");
+                assert_eq!(app.logs_in(RAVI, PASSWORD).await.status, if from == home { 200 } else { 401 });
+                app.hears("+919876543210", "Somebody else signed up").await;
+                assert_eq!(app.audited("auth.signup_contested").await.len(), 1);
+            })
+            .await;
+        }
+    }
+}
+
+#[actix::test]
+async fn of_two_from_one_place_the_last_to_prove_the_phone_decides_and_is_told() {
     story(async |app| {
         let ravi = app.citizen(RAVI);
-        let passwords = [PASSWORD, "Other-Lantern-88"];
-        let claims = passwords.map(|password| signs_up(app, RAVI, json!({ "password": password })));
-        assert!(join_all(claims).await.iter().all(|answer| answer.status == 201));
-        let codes = [ravi.code_from_sms().await, ravi.code_from_sms().await];
-        let answers = [verifies(app, RAVI, &codes[0]).await, verifies(app, RAVI, &codes[1]).await];
-        assert_eq!(answers.iter().filter(|answer| answer.status == 200).count(), 1, "the newest code is good");
-        for password in passwords {
-            app.logs_in(RAVI, password).await.refused(401, "credentials_invalid");
-        }
-        assert_eq!(app.count("SELECT count(*) FROM users WHERE password_hash IS NULL").await, 1);
+        begins(&ravi, app, RAVI, json!({ "password": "Other-Lantern-88" })).await;
+        let code = begins(&ravi, app, RAVI, json!({})).await;
+        let entered = verifies(app, RAVI, &code).await.ok();
+        assert_eq!(entered.body["password_set"], true);
+        app.logs_in(RAVI, PASSWORD).await.ok();
+        app.logs_in(RAVI, "Other-Lantern-88").await.refused(401, "credentials_invalid");
+        app.hears("+919876543210", "Somebody else signed up").await;
 
         // Who only asks again keeps what they gave.
         let meera = app.citizen("98765 43211");
         begins(&meera, app, "98765 43211", json!({})).await;
         let code = begins(&meera, app, "98765 43211", json!({ "full_name": "Meera Iyer" })).await;
-        verifies(app, "98765 43211", &code).await.ok();
+        let entered = verifies(app, "98765 43211", &code).await.ok();
+        assert_eq!(entered.body["password_set"], true);
+        assert_eq!(app.audited("auth.signup_contested").await.len(), 1);
         app.logs_in("98765 43211", PASSWORD).await.ok();
     })
     .await;

@@ -28,8 +28,13 @@ pub(super) struct Invited<'a> {
 
 impl Handle {
     /// Invites somebody again who has not chosen a password yet. An earlier invitation, and a password that somebody else chose
-    /// for them, are worthless from then on, and the sessions that rest on it end.
+    /// for them, are worthless from then on, and the sessions that rest on it end. Inviting an administrator needs a recent proof of
+    /// who is asking.
     pub async fn invite(&self, admin: &Principal, user: UserId, client: &Client) -> Result<(), Error> {
+        let invited = self.parts.db.account(user).await?.ok_or(Error::UnknownUser)?;
+        if invited.role == Role::Admin {
+            self.parts.sessions.require_recent(admin).await?;
+        }
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
         let account = work.lock_account(user).await?.ok_or(Error::UnknownUser)?;

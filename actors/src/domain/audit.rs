@@ -32,6 +32,8 @@ pub enum Action {
     InvitationRefused,
     /// Somebody asked for an account with a password; it waits for its phone to be verified.
     SignupStarted,
+    /// Several people signed up with the phone that became an account.
+    SignupContested,
     /// A session was ended by its owner, from another one.
     SessionRevoked,
     /// All sessions of somebody, or all but one, were ended.
@@ -97,6 +99,7 @@ impl Action {
             Self::InvitationAccepted => "invitation.accepted",
             Self::InvitationRefused => "invitation.refused",
             Self::SignupStarted => "auth.signup_started",
+            Self::SignupContested => "auth.signup_contested",
             Self::SessionRevoked => "session.revoked",
             Self::SessionsRevoked => "session.all_revoked",
             Self::RefreshRefused => "session.refresh_refused",

@@ -27,6 +27,7 @@ pub mod role;
 pub mod second_step;
 pub mod secret;
 mod signed;
+pub mod signup;
 pub mod token;
 pub mod totp;
 pub mod user;

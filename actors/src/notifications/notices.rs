@@ -111,6 +111,17 @@ impl Notices {
         self.sms(work, SmsTemplate::TwoFactorChanged, &notice)
     }
 
+    /// Several people signed up with the phone of this account, which is proven by now.
+    pub fn signup_contested(
+        &self,
+        work: &mut UnitOfWork,
+        account: &Account,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        self.sms(work, SmsTemplate::SignupContested, &Notice::new(account, client, now))
+    }
+
     /// The account refuses logins for a while. By SMS only where nothing cheaper reaches its owner.
     pub fn account_locked(
         &self,

@@ -76,6 +76,9 @@ pub struct VerifyOtp {
     pub client: Client,
 }
 
+/// Where a code's record has its id: after its end and the guesses left.
+const ID_FIELD: usize = 2;
+
 /// Proof that the holder of a phone entered its live code, which is spent now.
 #[derive(Debug)]
 pub struct SpentCode {
@@ -86,6 +89,13 @@ pub struct SpentCode {
     pub(super) purpose: Purpose,
     pub(super) mac: String,
     pub(super) record: Vec<String>,
+}
+
+impl SpentCode {
+    /// The id under which it was issued: that of its message.
+    pub fn id(&self) -> &str {
+        self.record.get(ID_FIELD).map_or("", String::as_str)
+    }
 }
 
 /// Stop after what is queued.

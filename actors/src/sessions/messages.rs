@@ -22,6 +22,8 @@ pub enum Entrant {
     Phone(Phone),
     /// The same, with what they signed up with.
     Signup(Phone, Signup),
+    /// The same, where several people signed up and nothing of it is known to be theirs.
+    Contested(Phone),
     /// A user who passed a step before.
     User(UserId),
 }
@@ -30,9 +32,14 @@ impl Entrant {
     /// What makes the account, if there is none yet.
     pub(super) const fn makes_by(&self) -> &'static str {
         match self {
-            Self::Phone(_) | Self::User(_) => "otp",
+            Self::Phone(_) | Self::Contested(_) | Self::User(_) => "otp",
             Self::Signup(..) => "password",
         }
+    }
+
+    /// Whether several people signed up with the phone.
+    pub(super) const fn is_contested(&self) -> bool {
+        matches!(self, Self::Contested(_) | Self::Signup(_, Signup { contested: true, .. }))
     }
 }
 
@@ -46,6 +53,8 @@ pub struct Signup {
     pub email: Option<String>,
     /// The hash of the password.
     pub password_hash: String,
+    /// Whether somebody else signed up with the phone as well.
+    pub contested: bool,
 }
 
 impl std::fmt::Debug for Signup {
@@ -116,6 +125,8 @@ pub struct Opened {
     pub is_new_user: bool,
     /// Whether somebody else chose the password: it must be changed soon.
     pub password_temporary: bool,
+    /// After a sign-up: whether the password that was given with it is in force.
+    pub password_set: Option<bool>,
 }
 
 /// A step was passed, and another is needed.

@@ -44,6 +44,10 @@ impl Service {
             work.commit(now).await?;
             return Err(Error::Suspended);
         }
+        if is_new && entrant.is_contested() {
+            work.record(Entry::by_user(Action::SignupContested, account.id, &client));
+            self.parts.notices.signup_contested(&mut work, &account, &client, now)?;
+        }
         // Only whoever showed the right password is told.
         if proven.contains(&Proof::Password) && account.is_password_expired(now) {
             let entry = Entry::by_user(Action::LoginFailed, account.id, &client);
@@ -212,7 +216,7 @@ async fn enter(
     };
     match entrant {
         Entrant::User(id) => Ok((work.lock_account(*id).await?.ok_or(Error::Unauthenticated)?, false)),
-        Entrant::Phone(phone) => Ok(work.find_or_register(&by_phone(phone), now).await?),
+        Entrant::Phone(phone) | Entrant::Contested(phone) => Ok(work.find_or_register(&by_phone(phone), now).await?),
         Entrant::Signup(phone, signup) => {
             let new = NewAccount {
                 id: Some(signup.user_id),

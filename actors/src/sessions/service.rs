@@ -208,6 +208,7 @@ impl Service {
             profile_completion: facts.profile_completion,
             is_new_user: facts.is_new_user,
             password_temporary: facts.password_temporary,
+            password_set: None,
         })
     }
 

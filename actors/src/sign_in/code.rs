@@ -34,7 +34,18 @@ impl Handle {
         device: Option<Device>,
         client: Client,
     ) -> Result<SignedIn, Error> {
-        let (spent, subject) = self.spend(&phone, purpose, code, device.as_ref(), &client).await?;
+        let spent = self.spend(&phone, purpose, code, device.as_ref(), &client).await?;
+        self.enter_with_code(spent, entrant, device, client).await
+    }
+
+    /// Lets `entrant` in with a code that was spent. If that fails through no fault of theirs the code is good again.
+    pub(super) async fn enter_with_code(
+        &self,
+        (spent, subject): (SpentCode, Subject),
+        entrant: Entrant,
+        device: Option<Device>,
+        client: Client,
+    ) -> Result<SignedIn, Error> {
         let message = OpenSession {
             entrant,
             proven: vec![Proof::Otp],
@@ -63,7 +74,7 @@ impl Handle {
 
     /// Spends a code. A wrong one is a failure of the account, or of the known device it is entered on if strangers are
     /// locked out.
-    async fn spend(
+    pub(super) async fn spend(
         &self,
         phone: &Phone,
         purpose: Purpose,

@@ -12,6 +12,7 @@ mod new_device;
 mod password_changed;
 mod password_reset;
 mod refresh_reused;
+mod signup_contested;
 #[cfg(test)]
 mod tests;
 mod two_factor_changed;
@@ -75,6 +76,8 @@ templates! {
         TwoFactorChanged = "two_factor_changed",
         /// The account is locked for `minutes`.
         AccountLocked = "account_locked",
+        /// Somebody else signed up with this phone as well.
+        SignupContested = "signup_contested",
     }
 }
 
@@ -109,6 +112,7 @@ impl SmsTemplate {
             Self::PasswordChanged => Ok(password_changed::sms(filling.language)),
             Self::TwoFactorChanged => two_factor_changed::sms(filling),
             Self::AccountLocked => account_locked::sms(filling),
+            Self::SignupContested => Ok(signup_contested::sms(filling.language)),
         }
     }
 }

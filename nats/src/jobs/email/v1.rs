@@ -56,6 +56,7 @@ impl Described for EmailJobV1 {
         to["format"] = Value::from("email");
         let templates = [
             "password_reset",
+            "invitation",
             "new_device",
             "password_changed",
             "two_factor_changed",

@@ -62,6 +62,7 @@ impl Described for SmsJobV1 {
             "password_changed",
             "two_factor_changed",
             "account_locked",
+            "signup_contested",
         ];
         object([
             ("to", to),

@@ -52,6 +52,10 @@ pub(in crate::http) struct OpenSession {
     /// `true` if an administrator chose the password: it must be changed before it expires. Left out otherwise.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     password_temporary: bool,
+    /// After a sign-up: whether the password that was given with it is in force. It is not if the phone had an account before,
+    /// or if several people signed up with it and none is known to be this one: set one with `forgot-password`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    password_set: Option<bool>,
     /// What to send in `X-CSRF-Token`; with cookies only.
     #[serde(skip_serializing_if = "Option::is_none")]
     csrf_token: Option<String>,
@@ -125,6 +129,7 @@ impl<'a> Answering<'a> {
             profile_completion: opened.profile_completion.as_str(),
             is_new_user: opened.is_new_user,
             password_temporary: opened.password_temporary,
+            password_set: opened.password_set,
             csrf_token: csrf.as_ref().map(|csrf| csrf.expose().to_owned()),
             backup_codes: shown(backup_codes),
         });
