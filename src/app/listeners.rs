@@ -7,6 +7,7 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use civiclens_actors::domain::entropy;
+use civiclens_actors::limits::AddressLimit;
 use futures::future::join_all;
 use tokio::time::Instant;
 use url::Url;
@@ -114,6 +115,7 @@ fn node_state(foundation: &Foundation, readiness: Arc<dyn Readiness>) -> anyhow:
         request_ids: Arc::new(move || {
             entropy::uuid_v7(clock.now(), &*ids).map(|id| id.to_string()).unwrap_or_default()
         }),
+        requests: AddressLimit::new(foundation.settings.rate_limit.requests_per_address, Arc::clone(&foundation.clock)),
         tasks: Tasks::default(),
         api_elsewhere: None,
     })

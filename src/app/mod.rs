@@ -38,6 +38,8 @@ use crate::http::{self, ApiState};
 
 /// How long each part may take to finish what it holds. A test in [`lifecycle`] adds up what a stop may take.
 const DRAIN: Duration = Duration::from_secs(5);
+/// How long the start waits for what can be read later as well.
+const START: Duration = Duration::from_secs(3);
 /// How many parts finish one after the other.
 const DRAINED_IN_TURN: usize = 4;
 /// How long workers may take. They finish side by side with the requests under way.
@@ -95,12 +97,12 @@ impl Components {
         let (requests, background) = (foundation.requests.handle(), foundation.background.handle());
         let clock = Arc::clone(&foundation.clock);
         let otp = otp::Handle::start(otp::Service::new(foundation.otp_parts()), &requests, crashed);
+        let audit = audit::Handle::start(foundation.db.clone(), Arc::clone(&clock), &requests, crashed);
         let passwords = passwords::Handle::start(foundation.passwords_parts(), crashed);
         let sessions =
-            sessions::Handle::start(sessions::Service::new(foundation.sessions_parts()?), &requests, crashed);
+            sessions::Handle::start(sessions::Service::new(foundation.sessions_parts(&audit)?), &requests, crashed);
         let sign_in = foundation.join_sign_in(&otp, &passwords, &sessions);
         let accounts = accounts::Handle::new(foundation.db.clone(), Arc::clone(&clock));
-        let audit = audit::Handle::start(foundation.db.clone(), Arc::clone(&clock), &requests, crashed);
         let retention = chrono::Duration::from_std(foundation.settings.outbox.retention)?;
         let relay = Relay::new(foundation.background_db.clone(), foundation.publisher.clone(), clock, retention);
         let outbox = outbox::Handle::start(relay, &background, crashed);
@@ -130,7 +132,7 @@ async fn wait_for_sessions(sessions: &sessions::Handle) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     };
-    if tokio::time::timeout(Duration::from_secs(3), read).await.is_err() {
+    if tokio::time::timeout(START, read).await.is_err() {
         tracing::warn!("starting before the revocations and the signing keys were read");
     }
 }

@@ -12,7 +12,7 @@ use civiclens_actors::guard::Guard;
 use civiclens_actors::limits::{Limits, Lockout, LockoutConfig};
 use civiclens_actors::notifications::notices::Notices;
 use civiclens_actors::sessions::{KeyRing, KeyRingParts};
-use civiclens_actors::{administration, credentials, otp, passwords, sessions, sign_in, two_factor};
+use civiclens_actors::{administration, audit, credentials, otp, passwords, sessions, sign_in, two_factor};
 
 use super::foundation::Foundation;
 use super::keys;
@@ -63,7 +63,7 @@ impl Foundation {
         HashKey::new(&self.settings.token.secret)
     }
 
-    pub(super) fn sessions_parts(&self) -> anyhow::Result<sessions::Parts> {
+    pub(super) fn sessions_parts(&self, audit: &audit::Handle) -> anyhow::Result<sessions::Parts> {
         let (token, session) = (&self.settings.token, &self.settings.session);
         let tokens = keys::tokens(token);
         let keys = KeyRing::new(KeyRingParts {
@@ -83,7 +83,9 @@ impl Foundation {
                 step_up: span(session.step_up)?,
                 history: span(session.history)?,
                 second_factor: self.second_factor_rules(),
+                refreshes: self.settings.rate_limit.refresh,
             },
+            audit: audit.clone(),
             db: self.db.clone(),
             background_db: self.background_db.clone(),
             view_db: self.view_db.clone(),

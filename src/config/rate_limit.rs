@@ -25,6 +25,10 @@ pub struct RateLimit {
     pub proofs: Rate,
     /// Proofs from one network address, right ones too.
     pub proofs_per_address: Rate,
+    /// Requests from one network address, counted by each node. Wide: carriers put thousands of subscribers behind one.
+    pub requests_per_address: Rate,
+    /// New refresh tokens of one session.
+    pub refresh: Rate,
     /// New passwords from one network address that are judged, and as many that are rated for a strength meter. Counted by
     /// each node for itself.
     pub password_strength_per_address: Rate,
@@ -44,6 +48,8 @@ impl Default for RateLimit {
             login_per_address: Rate { count: 100, window: quarter },
             proofs: Rate { count: 120, window: hour },
             proofs_per_address: Rate { count: 6000, window: hour },
+            requests_per_address: Rate { count: 60_000, window: Duration::from_mins(1) },
+            refresh: Rate { count: 60, window: hour },
             password_strength_per_address: Rate { count: 600, window: Duration::from_mins(1) },
             password_reset: Rate { count: 3, window: hour },
             password_reset_per_address: Rate { count: 30, window: hour },
@@ -60,6 +66,8 @@ impl RateLimit {
             ("rate_limit.login_per_address", &self.login_per_address),
             ("rate_limit.proofs", &self.proofs),
             ("rate_limit.proofs_per_address", &self.proofs_per_address),
+            ("rate_limit.requests_per_address", &self.requests_per_address),
+            ("rate_limit.refresh", &self.refresh),
             ("rate_limit.password_strength_per_address", &self.password_strength_per_address),
             ("rate_limit.password_reset", &self.password_reset),
             ("rate_limit.password_reset_per_address", &self.password_reset_per_address),

@@ -96,7 +96,7 @@ fn record_denial(request: &HttpRequest, state: &ApiState, principal: &Principal,
     let Some(node) = request.app_data::<Data<NodeState>>() else { return };
     let audit = state.audit.clone();
     node.tasks.leave(async move {
-        if let Err(error) = audit.record(entry).await {
+        if let Err(error) = audit.refused(entry).await {
             tracing::warn!(%error, "a refusal could not be recorded");
         }
     });

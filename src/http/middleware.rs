@@ -1,6 +1,7 @@
 //! What every request goes through, in two layers, with the rules about other origins between them: [`observe`] is the
 //! outer one, and sees every answer; [`settle`] is the inner one, so that those rules apply to every error too.
 
+use std::net::IpAddr;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Instant;
@@ -69,7 +70,12 @@ pub(super) async fn settle<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let node = node(&request)?;
-    let id = request.extensions().get::<RequestContext>().map(|context| Rc::clone(&context.id));
+    let context = request.extensions().get::<RequestContext>().cloned();
+    let id = context.as_ref().map(|context| Rc::clone(&context.id));
+    if let Some(error) = context.and_then(|context| too_many(&request, context.ip, &node)) {
+        let response = problem::response(&error, id.as_deref());
+        return Err(InternalError::from_response(error, response).into());
+    }
     match answer(request, next, &node).await {
         Ok(response) => Ok(in_our_form(response, id.as_deref())),
         // The request is gone with the future that failed, so there is only a response to send.
@@ -78,6 +84,29 @@ pub(super) async fn settle<B: MessageBody + 'static>(
             Err(InternalError::from_response(error, response).into())
         }
     }
+}
+
+/// What is asked without a limit by address: how the process does, and who somebody is who is signed in. It costs no look at
+/// anything but the node's memory to refuse it.
+const WITHOUT_LIMIT: [&str; 8] = [
+    "/api/v1/auth/whoami",
+    "/api/v1/users/me",
+    "/api/v1/health",
+    "/health",
+    "/healthz",
+    "/readyz",
+    "/version",
+    "/metrics",
+];
+
+/// Whether the address of a request asked too often.
+fn too_many(request: &ServiceRequest, ip: IpAddr, node: &NodeState) -> Option<ApiError> {
+    if WITHOUT_LIMIT.contains(&request.path()) {
+        return None;
+    }
+    let budget = node.requests.admit(ip).err()?;
+    let error = ApiError::with_detail(Code::RateLimited, "Too many requests from your network. Wait a little.");
+    Some(ApiError { retry_after: Some(budget.reset), ..error.budget(Some(budget)) })
 }
 
 fn node(request: &ServiceRequest) -> Result<Data<NodeState>, ApiError> {

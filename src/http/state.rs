@@ -4,6 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use civiclens_actors::limits::AddressLimit;
 use civiclens_actors::{accounts, administration, audit, credentials, otp, passwords, sessions, sign_in, two_factor};
 use url::Url;
 
@@ -40,6 +41,8 @@ pub struct NodeState {
     pub settings: Arc<Settings>,
     /// Draws ids for requests that come without one.
     pub request_ids: Arc<dyn Fn() -> String + Send + Sync>,
+    /// How many requests an address may send.
+    pub requests: AddressLimit,
     /// Requests that go on to their end although nobody may listen any more.
     pub tasks: Tasks,
     /// Where the API is, if not on the listener that answers the documentation.

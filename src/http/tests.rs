@@ -10,8 +10,10 @@ use actix_web::http::header::HeaderMap;
 use actix_web::http::{Method, StatusCode};
 use actix_web::test::{TestRequest, call_service, init_service};
 use actix_web::web::{self, Data};
+use civiclens_actors::domain::clock::SystemClock;
 use civiclens_actors::domain::code::{Code, Coded, FieldError};
-use civiclens_actors::domain::limit::Budget;
+use civiclens_actors::domain::limit::{Budget, Rate};
+use civiclens_actors::limits::AddressLimit;
 
 use super::{ApiError, BoxFuture, Check, NodeState, Readiness, Surface, Tasks, openapi, problem, routes, server};
 use crate::config::Settings;
@@ -147,6 +149,7 @@ fn node(configure: impl FnOnce(&mut Settings)) -> NodeState {
         metrics: start_metrics().unwrap(),
         settings: Arc::new(settings),
         request_ids: Arc::new(|| "request-1".to_owned()),
+        requests: AddressLimit::new(Rate { count: 1_000, window: Duration::from_mins(1) }, Arc::new(SystemClock)),
         tasks: Tasks::default(),
         api_elsewhere: None,
     }

@@ -46,6 +46,7 @@ mod password_reset;
 mod password_reset_races;
 mod passwords;
 mod refresh;
+mod refusal_records;
 mod relay;
 mod replicas;
 mod request_otp;

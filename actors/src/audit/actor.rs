@@ -1,15 +1,18 @@
 //! Gathers entries for a moment and writes them in one statement.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use actix::{Actor, ActorContext, AsyncContext, Context, Handler, ResponseFuture};
+use actix::{
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, ResponseActFuture, ResponseFuture, WrapFuture,
+};
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Flush, MakePartitions, Record, Stop};
+use super::{Error, Flush, MakePartitions, Record, Stop, WriteNumbers};
 use crate::domain::audit::Entry;
 use crate::domain::clock::Clock;
+use crate::domain::refusals::Refusals;
 use crate::store::Db;
 use crate::supervision::{Ask, AskError, Lifeline, Permit};
 
@@ -17,6 +20,10 @@ use crate::supervision::{Ask, AskError, Lifeline, Permit};
 const GATHER: Duration = Duration::from_millis(5);
 /// The largest batch.
 const BATCH: usize = 256;
+/// How often the numbers of refusals are looked at. Each is written when its minute is over.
+const NUMBERS_EVERY: Duration = Duration::from_secs(1);
+/// How many numbers of refusals wait for PostgreSQL.
+const UNWRITTEN: usize = 16_384;
 /// How often partitions are looked after.
 const PARTITIONS_EVERY: Duration = Duration::from_hours(6);
 /// After a failure, sooner.
@@ -32,12 +39,21 @@ pub(super) struct AuditActor {
     db: Db,
     clock: Arc<dyn Clock>,
     batch: Vec<Waiting>,
+    refusals: Arc<Mutex<Refusals>>,
+    /// Numbers of refusals that could not be written yet.
+    unwritten: Vec<Entry>,
     lifeline: Lifeline,
 }
 
 impl AuditActor {
-    pub(super) fn new(db: Db, clock: Arc<dyn Clock>, crashed: &CancellationToken) -> Self {
-        Self { db, clock, batch: Vec::new(), lifeline: Lifeline::new(crashed) }
+    pub(super) fn new(
+        db: Db,
+        clock: Arc<dyn Clock>,
+        refusals: Arc<Mutex<Refusals>>,
+        crashed: &CancellationToken,
+    ) -> Self {
+        let lifeline = Lifeline::new(crashed);
+        Self { db, clock, batch: Vec::new(), refusals, unwritten: Vec::new(), lifeline }
     }
 
     fn flush(&mut self) {
@@ -65,6 +81,7 @@ impl Actor for AuditActor {
 
     fn started(&mut self, ctx: &mut Self::Context) {
         ctx.notify(MakePartitions);
+        ctx.run_interval(NUMBERS_EVERY, |_, ctx| ctx.notify(WriteNumbers { all: false }));
     }
 }
 
@@ -88,6 +105,34 @@ impl Handler<Flush> for AuditActor {
 
     fn handle(&mut self, _: Flush, _: &mut Self::Context) {
         self.flush();
+    }
+}
+
+impl Handler<WriteNumbers> for AuditActor {
+    type Result = ResponseActFuture<Self, ()>;
+
+    fn handle(&mut self, message: WriteNumbers, _: &mut Self::Context) -> Self::Result {
+        let now = self.clock.now();
+        let due = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).due(now, message.all);
+        let mut entries = std::mem::take(&mut self.unwritten);
+        entries.extend(due);
+        let db = self.db.clone();
+        let write = async move {
+            if entries.is_empty() {
+                return entries;
+            }
+            match db.append_audit(&entries, now).await {
+                Ok(()) => Vec::new(),
+                Err(error) => {
+                    tracing::warn!(%error, entries = entries.len(), "numbers of refusals could not be written yet");
+                    entries
+                }
+            }
+        };
+        Box::pin(write.into_actor(self).map(|left, actor, _| {
+            actor.unwritten.extend(left);
+            actor.unwritten.truncate(UNWRITTEN);
+        }))
     }
 }
 

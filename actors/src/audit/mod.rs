@@ -1,13 +1,14 @@
 //! The audit log: what happened, appended and never changed.
 //!
 //! An entry about a change is written in the change's own transaction ([`crate::store::UnitOfWork::record`]). This
-//! component writes the others: failures and refusals. Owns: the batch that is being gathered, and the timer that makes
-//! partitions ahead of time. Bound: `ADMITTED` entries waiting. When PostgreSQL is away [`Handle::record`] fails, and so
+//! component writes the others: failures and refusals. Owns: the batch that is being gathered, the numbers of refusals that
+//! are not recorded singly ([`crate::domain::refusals`]), and the timers that write those and make partitions ahead of time.
+//! Bound: `ADMITTED` entries waiting, some thousand kinds of refusals. When PostgreSQL is away [`Handle::record`] fails, and so
 //! does what wanted to be recorded. May touch: the store.
 
 mod actor;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, Message};
@@ -17,6 +18,7 @@ use crate::accounts::error::store_code;
 use crate::domain::audit::Entry;
 use crate::domain::clock::Clock;
 use crate::domain::code::{Code, Coded};
+use crate::domain::refusals::Refusals;
 use crate::store::{self, Db};
 use crate::supervision::{AskError, Gate, ask};
 
@@ -53,6 +55,13 @@ pub struct Record(pub Entry);
 #[rtype(result = "()")]
 struct Flush;
 
+/// Write the numbers of refusals whose minute is over, or all of them. Answered once that was tried.
+#[derive(Debug, Message)]
+#[rtype(result = "()")]
+struct WriteNumbers {
+    all: bool,
+}
+
 /// Make the partitions of the coming months.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -68,15 +77,18 @@ struct Stop;
 pub struct Handle {
     gate: Gate,
     address: Addr<actor::AuditActor>,
+    refusals: Arc<Mutex<Refusals>>,
+    clock: Arc<dyn Clock>,
 }
 
 impl Handle {
     /// Starts the actor on `arbiter`; `crashed` is cancelled if it dies.
     pub fn start(db: Db, clock: Arc<dyn Clock>, arbiter: &ArbiterHandle, crashed: &CancellationToken) -> Self {
-        let crashed = crashed.clone();
-        let address =
-            actor::AuditActor::start_in_arbiter(arbiter, move |_| actor::AuditActor::new(db, clock, &crashed));
-        Self { gate: Gate::new("audit", ADMITTED), address }
+        let (crashed, refusals) = (crashed.clone(), Arc::new(Mutex::new(Refusals::default())));
+        let (own_clock, own_refusals) = (Arc::clone(&clock), Arc::clone(&refusals));
+        let actor = move |_: &mut _| actor::AuditActor::new(db, own_clock, own_refusals, &crashed);
+        let address = actor::AuditActor::start_in_arbiter(arbiter, actor);
+        Self { gate: Gate::new("audit", ADMITTED), address, refusals, clock }
     }
 
     /// Appends an entry and answers once it is committed.
@@ -84,10 +96,23 @@ impl Handle {
         ask(&self.gate, &self.address, Record(entry)).await
     }
 
+    /// Records that somebody was refused, who gave no other reason to be remembered: of many that are alike, a number.
+    pub async fn refused(&self, entry: Entry) -> Result<(), Error> {
+        let now = self.clock.now();
+        let single = self.refusals.lock().unwrap_or_else(PoisonError::into_inner).note(entry, now);
+        match single {
+            Some(entry) => self.record(entry).await,
+            None => Ok(()),
+        }
+    }
+
     /// Writes what was admitted and stops.
     pub async fn drain(&self, budget: Duration) {
         if tokio::time::timeout(budget, self.gate.close()).await.is_err() {
             tracing::warn!(actor = "audit", "not drained in time");
+        }
+        if self.address.send(WriteNumbers { all: true }).timeout(budget).await.is_err() {
+            tracing::warn!(actor = "audit", "the numbers of refusals were not written in time");
         }
         self.address.do_send(Stop);
     }

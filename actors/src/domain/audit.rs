@@ -8,7 +8,7 @@ use super::client::Client;
 use super::principal::UserId;
 
 /// What happened. Names are stable: operators and auditors search by them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
     /// A user came to be.
     UserRegistered,

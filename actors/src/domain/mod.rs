@@ -23,6 +23,7 @@ pub mod password;
 pub mod phone;
 pub mod principal;
 pub mod refresh;
+pub mod refusals;
 pub mod role;
 pub mod second_step;
 pub mod secret;

@@ -4,8 +4,10 @@
 //! session's seed, so the token of any generation can be made again and none of them is stored.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::keys::{self, HashKey};
+use super::limit::{Budget, Rate};
 use super::principal::SessionId;
 use super::secret::Secret;
 
@@ -79,6 +81,34 @@ pub fn parse(text: &str) -> Option<Presented> {
     let token =
         RefreshToken { session_id: i64::from_be_bytes(*session).into(), generation: u32::from_be_bytes(*generation) };
     (read == BYTES).then_some(Presented { token, tag: tag.try_into().ok()? })
+}
+
+/// How often a session was refreshed, and since when that is counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Refreshes {
+    /// How often.
+    pub count: u32,
+    /// Since when; `None` before the first time.
+    pub since: Option<DateTime<Utc>>,
+}
+
+impl Refreshes {
+    /// One more at `now`. Only what makes a new token is counted, not the same answer given again.
+    ///
+    /// # Errors
+    /// What is left of the limit: nothing, and when there is.
+    pub fn one_more(self, rate: Rate, now: DateTime<Utc>) -> Result<Self, Budget> {
+        let window = TimeDelta::from_std(rate.window).unwrap_or(TimeDelta::MAX);
+        let passed = self.since.map(|since| now - since);
+        let Some(passed) = passed.filter(|passed| (TimeDelta::zero()..window).contains(passed)) else {
+            return Ok(Self { count: 1, since: Some(now) });
+        };
+        if self.count < rate.count {
+            return Ok(Self { count: self.count + 1, ..self });
+        }
+        let reset = (window - passed).to_std().unwrap_or_default();
+        Err(Budget { limit: rate.count, remaining: 0, reset })
+    }
 }
 
 /// What is to be done with an authentic token.

@@ -1,11 +1,12 @@
 //! A limit for each address, in the memory of this node: it costs no round trip, so it may stand before everything else.
 
 use std::hash::{BuildHasher, RandomState};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::domain::address_rate::AddressRate;
-use crate::domain::client::{Client, network_bits};
+use crate::domain::client::network_bits;
 use crate::domain::clock::Clock;
 use crate::domain::limit::{Budget, Rate};
 
@@ -33,16 +34,16 @@ impl AddressLimit {
         Self(Arc::new(Inner { parts, hasher: RandomState::new(), rate, clock }))
     }
 
-    /// Admits a request of `client`.
+    /// Admits a request from `address`.
     ///
     /// # Errors
     /// What is left of the limit: nothing, and when there is.
-    pub fn admit(&self, client: &Client) -> Result<(), Budget> {
+    pub fn admit(&self, address: IpAddr) -> Result<(), Budget> {
         let Inner { parts, hasher, rate, clock } = &*self.0;
-        let hash = usize::try_from(hasher.hash_one(network_bits(client.ip)) % 64).unwrap_or_default();
+        let hash = usize::try_from(hasher.hash_one(network_bits(address)) % 64).unwrap_or_default();
         let Some(part) = parts.get(hash % PARTS) else { return Ok(()) };
         let now = clock.now().timestamp_micros();
-        let outcome = part.lock().unwrap_or_else(PoisonError::into_inner).admit(client.ip, now);
+        let outcome = part.lock().unwrap_or_else(PoisonError::into_inner).admit(address, now);
         outcome.map_err(|wait| {
             let reset = Duration::from_micros(u64::try_from(wait).unwrap_or_default());
             Budget { limit: rate.count, remaining: 0, reset }

@@ -162,7 +162,7 @@ impl Handle {
         about: About,
         client: &Client,
     ) -> Result<(), Error> {
-        self.judged.admit(client).map_err(Error::Limited)?;
+        self.judged.admit(client.ip).map_err(Error::Limited)?;
         let Pool { turns, gate, threads } = &self.judging;
         let deadline = due(PATIENCE);
         let turn = turns.wait(Requester::address(client), deadline).await?;
@@ -172,7 +172,7 @@ impl Handle {
 
     /// Rates `password`, given by `client`.
     pub async fn strength(&self, password: Secret, about: About, client: &Client) -> Result<Strength, Error> {
-        self.rated.admit(client).map_err(Error::Limited)?;
+        self.rated.admit(client.ip).map_err(Error::Limited)?;
         let Pool { turns, gate, threads } = &self.metering;
         let deadline = due(PATIENCE);
         let turn = turns.wait(Requester::address(client), deadline).await?;

@@ -5,10 +5,11 @@ use std::time::Duration;
 use crate::accounts::error::store_code;
 use crate::domain::code::{Code, Coded};
 use crate::domain::entropy::Exhausted;
+use crate::domain::limit::Budget;
 use crate::domain::token::TokenError;
 use crate::short_memory::Unavailable;
-use crate::store;
 use crate::supervision::AskError;
+use crate::{audit, store};
 
 /// A failure of sessions.
 #[derive(Debug, thiserror::Error)]
@@ -31,6 +32,12 @@ pub enum Error {
     /// The revocation view or the signing keys are not loaded yet.
     #[error("the revocation view or the signing keys are not loaded yet")]
     NotReady,
+    /// The session was refreshed too often.
+    #[error("the session was refreshed too often")]
+    Limited(Budget),
+    /// The refusal could not be recorded.
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
     /// The account is suspended.
     #[error("the account is suspended")]
     Suspended,
@@ -89,6 +96,8 @@ impl Coded for Error {
             Self::Suspended => Code::AccountSuspended,
             Self::PasswordExpired => Code::PasswordExpired,
             Self::NoSuchSession => Code::NotFound,
+            Self::Limited(_) => Code::RateLimited,
+            Self::Audit(error) => error.code(),
             Self::Store(error) | Self::Unclear(error) => store_code(error),
             Self::NotReady | Self::ShortMemory(_) => Code::DependencyUnavailable,
             Self::Overloaded(_) => Code::Overloaded,
@@ -101,13 +110,22 @@ impl Coded for Error {
             Self::StepUpRequired => "Confirm your password with verify-password, or sign in again, and repeat this.",
             Self::RefreshTokenInvalid => "The refresh token is wrong, expired or used. Sign in again.",
             Self::PasswordExpired => "This temporary password has expired. Ask an administrator for a new invitation.",
+            Self::Limited(_) => "This session was refreshed too often. Wait before you refresh it again.",
             _ => self.code().title(),
         }
         .to_owned()
     }
 
+    fn budget(&self) -> Option<Budget> {
+        match self {
+            Self::Limited(budget) => Some(*budget),
+            _ => None,
+        }
+    }
+
     fn retry_after(&self) -> Option<Duration> {
         match self.code().status() {
+            429 => self.budget().map(|budget| budget.reset),
             503 if matches!(self, Self::Overloaded(_)) => Some(Duration::from_secs(1)),
             503 => Some(Duration::from_secs(5)),
             _ => None,

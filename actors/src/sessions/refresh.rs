@@ -14,7 +14,7 @@ use super::service::{Facts, Service};
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::principal::{SessionId, UserId};
-use crate::domain::refresh::{Presented, Verdict, judge};
+use crate::domain::refresh::{Presented, Refreshes, Verdict, judge};
 use crate::domain::second_step::suffices;
 use crate::store::UnitOfWork;
 use crate::store::refresh::{Holder, Refreshable};
@@ -32,6 +32,10 @@ impl Service {
         if !token.is_authentic(&self.parts.hash_key, &session.refresh_seed) {
             return Err(Error::RefreshTokenInvalid);
         }
+        // What has ended stays so: no lock is needed to say it, however often it is asked.
+        if session.is_revoked || session.expires_at <= now {
+            return self.refuse_dead(session.user_id, session_id, &client).await;
+        }
         if let Some(opened) = self.answer_at_once(&token, (session, holder), &client, now).await? {
             return Ok(opened);
         }
@@ -39,17 +43,15 @@ impl Service {
         let Some(session) = work.lock_session(session_id).await? else { return Err(Error::RefreshTokenInvalid) };
         let dead = session.is_revoked || session.expires_at <= now;
         if dead || !token.is_authentic(&self.parts.hash_key, &session.refresh_seed) {
-            let mut entry = Entry::by_stranger(Action::RefreshRefused, &client).on("session", session_id);
-            entry.subject = Some(session.user_id);
-            work.record(entry);
-            work.commit(now).await?;
-            return Err(Error::RefreshTokenInvalid);
+            drop(work);
+            return self.refuse_dead(session.user_id, session_id, &client).await;
         }
         if session.idle_until.is_some_and(|end| end <= now) {
             return self.refuse(work, &session, session_id, "idle", &client, now).await;
         }
-        let generation = match judge(session.generation, token.generation()) {
-            Verdict::Rotate { next } | Verdict::Repeat { next } => next,
+        let (generation, refreshes) = match judge(session.generation, token.generation()) {
+            Verdict::Rotate { next } => (next, self.one_more(&session, now)?),
+            Verdict::Repeat { next } => (next, session.refreshes),
             Verdict::Reused => return self.refuse(work, &session, session_id, "refresh_reused", &client, now).await,
             Verdict::Unknown => return Err(Error::RefreshTokenInvalid),
         };
@@ -62,7 +64,7 @@ impl Service {
             return self.refuse(work, &session, session_id, "role_changed", &client, now).await;
         }
         let access_until = self.access_until(holder.role, session.expires_at, now);
-        work.advance_session(session_id, generation, access_until, now).await?;
+        work.advance_session(session_id, (generation, refreshes), access_until, now).await?;
         if generation > session.generation {
             work.record(Entry::by_user(Action::SessionRefreshed, holder.id, &client).on("session", session_id));
         }
@@ -96,9 +98,11 @@ impl Service {
         }
         let (generation, access_until) = match judge(session.generation, token.generation()) {
             Verdict::Rotate { next } => {
+                let refreshes = self.one_more(&session, now)?;
                 let access_until = self.access_until(holder.role, session.expires_at, now);
                 let entry = Entry::by_user(Action::SessionRefreshed, holder.id, client).on("session", session_id);
-                if !self.parts.db.rotate_session(session_id, (&session, &holder), access_until, &entry, now).await? {
+                let seen = (&session, &holder);
+                if !self.parts.db.rotate_session(session_id, seen, refreshes, access_until, &entry, now).await? {
                     return Ok(None);
                 }
                 (next, access_until)
@@ -116,6 +120,18 @@ impl Service {
             _ => return Ok(None),
         };
         self.tokens_of(&facts(&holder, session, session_id, generation, access_until), now).map(Some)
+    }
+
+    fn one_more(&self, session: &Refreshable, now: DateTime<Utc>) -> Result<Refreshes, Error> {
+        session.refreshes.one_more(self.parts.config.refreshes, now).map_err(Error::Limited)
+    }
+
+    /// Refuses a token of a session that has ended. Recorded, but not without end: the token is good for nothing else.
+    async fn refuse_dead(&self, user: UserId, session: SessionId, client: &Client) -> Result<Opened, Error> {
+        let mut entry = Entry::by_stranger(Action::RefreshRefused, client).on("session", session);
+        entry.subject = Some(user);
+        self.parts.audit.refused(entry).await?;
+        Err(Error::RefreshTokenInvalid)
     }
 
     /// Whether a session was opened on other terms than its user's role has now: for longer, or with less proof.

@@ -12,9 +12,11 @@ use super::broadcasts::Outgoing;
 use super::keys::KeyRing;
 use super::messages::{Ended, Opened};
 use super::revocations::Revocations;
+use crate::audit;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::{self, Entropy};
 use crate::domain::keys::HashKey;
+use crate::domain::limit::Rate;
 use crate::domain::principal::{Principal, SessionId, UserId};
 use crate::domain::refresh;
 use crate::domain::role::{ProfileLevel, Role};
@@ -45,6 +47,8 @@ pub struct Config {
     pub history: chrono::Duration,
     /// Who needs a second factor.
     pub second_factor: Rules,
+    /// How often a session is refreshed.
+    pub refreshes: Rate,
 }
 
 impl Config {
@@ -70,6 +74,8 @@ pub struct Parts {
     pub background_db: Db,
     /// PostgreSQL, for the revocation view alone: nothing else may hold it up.
     pub view_db: Db,
+    /// Records refusals.
+    pub audit: audit::Handle,
     /// NATS, for the broadcast of revocations.
     pub nats: async_nats::Client,
     /// Makes events.

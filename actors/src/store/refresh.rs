@@ -8,6 +8,7 @@ use super::users::{level, role};
 use super::{Db, Error, UnitOfWork};
 use crate::domain::audit::Entry;
 use crate::domain::principal::{SessionId, UserId};
+use crate::domain::refresh::Refreshes;
 use crate::domain::role::{ProfileLevel, Role};
 
 /// A session about to be refreshed.
@@ -33,6 +34,8 @@ pub struct Refreshable {
     pub is_revoked: bool,
     /// Whether it was opened by somebody whose role needs a password.
     pub is_staff: bool,
+    /// How often it was refreshed of late.
+    pub refreshes: Refreshes,
 }
 
 /// What matters of the user of a session that is about to be refreshed.
@@ -64,6 +67,10 @@ fn seed(bytes: &[u8]) -> Result<[u8; 32], Error> {
     bytes.try_into().map_err(|_| Error::Inconsistent { table: "sessions", column: "refresh_seed" })
 }
 
+fn refreshes(count: i32, since: Option<DateTime<Utc>>) -> Refreshes {
+    Refreshes { count: count.try_into().unwrap_or_default(), since }
+}
+
 fn number(generation: i32) -> Result<u32, Error> {
     generation.try_into().map_err(|_| Error::Inconsistent { table: "sessions", column: "refresh_generation" })
 }
@@ -74,7 +81,7 @@ impl UnitOfWork {
         let row = sqlx::query!(
             r#"SELECT user_id, refresh_seed, refresh_generation, amr, auth_time, expires_at, access_until,
                       last_activity + make_interval(secs => idle_seconds) AS idle_until,
-                      (revoked_at IS NOT NULL) AS "is_revoked!", is_staff
+                      (revoked_at IS NOT NULL) AS "is_revoked!", is_staff, refreshes, refreshes_since
                FROM sessions WHERE id = $1 FOR NO KEY UPDATE"#,
             id.get()
         )
@@ -92,6 +99,7 @@ impl UnitOfWork {
             access_until: row.access_until,
             is_revoked: row.is_revoked,
             is_staff: row.is_staff,
+            refreshes: refreshes(row.refreshes, row.refreshes_since),
         }))
     }
 
@@ -99,18 +107,20 @@ impl UnitOfWork {
     pub async fn advance_session(
         &mut self,
         id: SessionId,
-        generation: u32,
+        (generation, refreshes): (u32, Refreshes),
         access_until: DateTime<Utc>,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
         sqlx::query!(
             "UPDATE sessions SET refresh_generation = $2, access_until = greatest(access_until, $3),
-                                 last_activity = greatest(last_activity, $4)
+                                 last_activity = greatest(last_activity, $4), refreshes = $5, refreshes_since = $6
              WHERE id = $1",
             id.get(),
             i32::try_from(generation).unwrap_or(i32::MAX),
             access_until,
-            now
+            now,
+            i32::try_from(refreshes.count).unwrap_or(i32::MAX),
+            refreshes.since
         )
         .execute(self.connection())
         .await?;
@@ -146,7 +156,7 @@ impl Db {
         let row = sqlx::query!(
             r#"SELECT s.user_id, s.refresh_seed, s.refresh_generation, s.amr, s.auth_time, s.expires_at, s.access_until,
                       s.last_activity + make_interval(secs => s.idle_seconds) AS idle_until,
-                      (s.revoked_at IS NOT NULL) AS "is_revoked!", s.is_staff,
+                      (s.revoked_at IS NOT NULL) AS "is_revoked!", s.is_staff, s.refreshes, s.refreshes_since,
                       u.role, u.is_active, u.token_epoch, u.profile_completion,
                       (u.password_temporary_until IS NOT NULL) AS "password_temporary!"
                FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.id = $1"#,
@@ -164,6 +174,7 @@ impl Db {
             access_until: row.access_until,
             is_revoked: row.is_revoked,
             is_staff: row.is_staff,
+            refreshes: refreshes(row.refreshes, row.refreshes_since),
         };
         let holder = Holder {
             id: session.user_id,
@@ -182,6 +193,7 @@ impl Db {
         &self,
         id: SessionId,
         seen: (&Refreshable, &Holder),
+        refreshes: Refreshes,
         access_until: DateTime<Utc>,
         entry: &Entry,
         now: DateTime<Utc>,
@@ -192,7 +204,8 @@ impl Db {
             "WITH rotated AS (
                  UPDATE sessions s SET refresh_generation = s.refresh_generation + 1,
                                        access_until = greatest(s.access_until, $5),
-                                       last_activity = greatest(s.last_activity, $6)
+                                       last_activity = greatest(s.last_activity, $6),
+                                       refreshes = $16, refreshes_since = $17
                  FROM users u
                  WHERE s.id = $1 AND s.refresh_generation = $2 AND s.refresh_seed = $3 AND s.revoked_at IS NULL
                    AND u.id = s.user_id AND u.is_active AND u.token_epoch = $4
@@ -215,6 +228,8 @@ impl Db {
             entry.user_agent.as_deref(),
             entry.request_id.as_deref(),
             entry.details_json(),
+            i32::try_from(refreshes.count).unwrap_or(i32::MAX),
+            refreshes.since,
         );
         Ok(rotate.execute(self).await?.rows_affected() == 1)
     }
