@@ -9,6 +9,7 @@ mod foundation;
 mod keys;
 mod lifecycle;
 mod listeners;
+mod password_costs;
 mod readiness;
 mod secrets;
 mod sign_in;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 use civiclens_actors::domain::clock::Clock;
 use civiclens_actors::outbox::Relay;
+use civiclens_actors::supervision::Loop;
 use civiclens_actors::{accounts, audit, notifications, otp, outbox, passwords, sessions};
 use futures::FutureExt;
 use futures::future::{LocalBoxFuture, join_all};
@@ -63,6 +65,7 @@ pub struct RunningApp {
     foundation: Foundation,
     components: Components,
     listeners: Listeners,
+    password_costs: Loop,
 }
 
 struct Components {
@@ -85,9 +88,13 @@ impl App {
     pub async fn start(settings: Settings, overrides: Overrides) -> anyhow::Result<RunningApp> {
         let foundation = Foundation::prepare(settings, overrides.clock).await?;
         let components = Components::start(&foundation, overrides.workers)?;
-        futures::join!(components.passwords.warm_up(), wait_for_sessions(&components.sessions));
+        let costs = password_costs::look(&foundation.background_db, &components.passwords);
+        let costs = tokio::time::timeout(START, costs).map(|_| ());
+        futures::join!(components.passwords.warm_up(), wait_for_sessions(&components.sessions), costs);
+        let (db, passwords) = (foundation.background_db.clone(), components.passwords.clone());
+        let password_costs = password_costs::watch(db, passwords, &foundation.crashed);
         let listeners = start_http(&foundation, &components)?;
-        Ok(RunningApp { foundation, components, listeners })
+        Ok(RunningApp { foundation, components, listeners, password_costs })
     }
 }
 
@@ -196,7 +203,7 @@ impl RunningApp {
         // Then everything that takes work in, side by side.
         let servers = self.listeners.stop();
         let workers = join_all(self.components.workers.iter().map(|worker| worker.drain(DRAIN_WORKERS)));
-        futures::join!(servers, workers);
+        futures::join!(servers, workers, self.password_costs.end(DRAIN));
         self.components.drain().await;
         self.foundation.close().await;
         Ok(())

@@ -76,3 +76,31 @@ async fn readiness_names_the_hashing_threads() {
     })
     .await;
 }
+
+#[actix::test]
+async fn the_dearest_stored_hash_is_found_by_one_look_at_an_index() {
+    story(async |app| {
+        let cost = async |hash: Option<&str>| -> Option<i32> {
+            sqlx::query_scalar("SELECT password_cost($1)").bind(hash).fetch_one(&app.db).await.unwrap()
+        };
+        let salted = "$08$m0CrhHm10qJ3lXRY.5zDGO3rS2KdeeWLuGmsfGlMfOxih58VYVfxe";
+        for start in ["v1:$2b", "$2a", "$2y", "v2:key:$2b"] {
+            assert_eq!(cost(Some(&format!("{start}{salted}"))).await, Some(8), "{start}");
+        }
+        for none in [None, Some(""), Some("$argon2id$v=19$m=19456"), Some("$2x$08$")] {
+            assert_eq!(cost(none).await, None, "{none:?}");
+        }
+        let mut connection = app.db.acquire().await.unwrap();
+        sqlx::query("SET enable_seqscan = off").execute(&mut *connection).await.unwrap();
+        let plan: Vec<String> = sqlx::query_scalar(
+            "EXPLAIN SELECT password_cost(password_hash) FROM users
+             WHERE password_cost(password_hash) BETWEEN 4 AND 16 ORDER BY password_cost(password_hash) DESC LIMIT 1",
+        )
+        .fetch_all(&mut *connection)
+        .await
+        .unwrap();
+        assert!(plan.iter().any(|line| line.contains("Index Scan Backward using users_password_cost")), "{plan:?}");
+        sqlx::query("RESET enable_seqscan").execute(&mut *connection).await.unwrap();
+    })
+    .await;
+}

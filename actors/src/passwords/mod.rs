@@ -88,6 +88,7 @@ pub struct Handle {
     rated: AddressLimit,
     probe_gate: Gate,
     pulse: Arc<Pulse>,
+    scheme: Arc<Scheme>,
 }
 
 impl Handle {
@@ -115,7 +116,13 @@ impl Handle {
             rated: limit(),
             probe_gate: Gate::new("password_probe", 1),
             pulse,
+            scheme,
         }
+    }
+
+    /// There are stored hashes of costs up to `dearest`: a refusal is made to cost as much.
+    pub fn stored_costs_go_to(&self, dearest: Option<u32>) {
+        self.scheme.stored_costs_go_to(dearest);
     }
 
     /// Logs what a hash costs on this machine. The dictionaries are left to the first password that is judged: a node that

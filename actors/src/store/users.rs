@@ -92,6 +92,16 @@ impl UnitOfWork {
 }
 
 impl Db {
+    /// The highest cost of any stored password that is computed. Returns `None` where there is none. One look at an index.
+    pub async fn dearest_password_cost(&self) -> Result<Option<u32>, Error> {
+        let dearest = sqlx::query_scalar!(
+            r#"SELECT password_cost(password_hash) AS "cost!" FROM users
+               WHERE password_cost(password_hash) BETWEEN 4 AND 16
+               ORDER BY password_cost(password_hash) DESC LIMIT 1"#
+        );
+        Ok(dearest.fetch_optional(self).await?.and_then(|cost| cost.try_into().ok()))
+    }
+
     /// The user with this id. Returns `None` if there is none.
     pub async fn user(&self, id: UserId) -> Result<Option<User>, Error> {
         let row = sqlx::query!(

@@ -8,6 +8,8 @@
 
 use std::hint::black_box;
 use std::str::FromStr;
+use std::sync::atomic::AtomicU32;
+use std::sync::atomic::Ordering::Relaxed;
 
 use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
@@ -70,6 +72,8 @@ pub struct Scheme {
     pepper: hmac::Key,
     previous: Option<hmac::Key>,
     cost: u32,
+    /// The highest cost of any stored hash, as far as it is known: what a refusal costs is made up to it.
+    dearest: AtomicU32,
 }
 
 impl std::fmt::Debug for Scheme {
@@ -83,12 +87,19 @@ impl Scheme {
     pub fn new(config: &Config) -> Self {
         let key = |pepper: &Secret| hmac::Key::new(hmac::HMAC_SHA256, pepper.expose().as_bytes());
         let previous = (!config.previous_pepper.is_empty()).then(|| key(&config.previous_pepper));
-        Self { pepper: key(&config.pepper), previous, cost: config.cost.clamp(LEAST_COST, MOST_COST) }
+        let cost = config.cost.clamp(LEAST_COST, MOST_COST);
+        Self { pepper: key(&config.pepper), previous, cost, dearest: AtomicU32::new(cost) }
+    }
+
+    /// There are stored hashes of costs up to `dearest`, and none above: refusals cost as much as theirs from now on.
+    pub fn stored_costs_go_to(&self, dearest: Option<u32>) {
+        let dearest = dearest.unwrap_or(self.cost).clamp(self.cost, MOST_COST);
+        self.dearest.store(dearest, Relaxed);
     }
 
     /// The same scheme at bcrypt's least cost: a millisecond. For probes, never for passwords.
     pub fn at_least_cost(&self) -> Self {
-        Self { pepper: self.pepper.clone(), previous: None, cost: LEAST_COST }
+        Self { pepper: self.pepper.clone(), previous: None, cost: LEAST_COST, dearest: AtomicU32::new(LEAST_COST) }
     }
 
     /// Hashes `password`, which the policy has accepted.
@@ -101,8 +112,8 @@ impl Scheme {
 
     /// Whether `password` belongs to `stored`; to `None`, an account that is not there, nothing does.
     ///
-    /// Every refusal costs the same, whether the account is unknown, its hash unreadable, imported or of a lower cost:
-    /// time does not tell one from the other.
+    /// Every refusal costs the same, as much as the dearest stored hash, whether the account is unknown, its hash unreadable,
+    /// imported or of a lower cost: time does not tell one from the other.
     pub fn verify(&self, password: &Secret, stored: Option<&str>) -> Verdict {
         self.verify_counting(password, stored).0
     }
@@ -110,6 +121,10 @@ impl Scheme {
     /// The verdict, and the rounds of bcrypt that it took, which are all that takes time.
     fn verify_counting(&self, password: &Secret, stored: Option<&str>) -> (Verdict, u64) {
         let stored = stored.and_then(Stored::read);
+        if let Some(stored) = &stored {
+            // It came since the costs were last looked at.
+            self.dearest.fetch_max(stored.cost, Relaxed);
+        }
         let mut rounds = 0;
         let verdict = match (normalized(password), stored) {
             (Some(text), Some(stored)) => self.compare(&text, &stored, &mut rounds),
@@ -140,9 +155,10 @@ impl Scheme {
 
     /// Makes up for what a refusal cost less than the dearest one. Answers the rounds it took.
     fn burn(&self, spent: u64) -> u64 {
-        let dearest = (1_u64 << self.cost) * if self.previous.is_some() { 2 } else { 1 };
+        let highest = self.dearest.load(Relaxed);
+        let dearest = (1_u64 << highest) * if self.previous.is_some() { 2 } else { 1 };
         let (mut left, mut burnt) = (dearest.saturating_sub(spent), 0);
-        for cost in (LEAST_COST..=self.cost).rev() {
+        for cost in (LEAST_COST..=highest).rev() {
             while left >= 1 << cost {
                 let _ = black_box(bcrypt::hash_with_salt(black_box("nobody's"), cost, [0; 16]));
                 left -= 1 << cost;
@@ -267,6 +283,27 @@ mod tests {
             let outcome = scheme.verify_counting(&Secret::from("wrong"), stored);
             assert_eq!(outcome, (Verdict::NO, 2 << 8), "{stored:?}");
         }
+    }
+
+    #[test]
+    fn a_refusal_costs_what_the_dearest_stored_hash_does() {
+        let (dear, cheap) = (scheme("new", "", 8), scheme("new", "", 5));
+        let (stored, own) = (hashed(&dear, "Zebra-41"), hashed(&cheap, "Zebra-41"));
+        let plain = bcrypt::hash_with_salt("x", 7, [7; 16]).unwrap().to_string();
+        let cost = |stored: Option<&str>| cheap.verify_counting(&Secret::from("wrong"), stored);
+        assert_eq!(cost(None), (Verdict::NO, 1 << 5));
+        cheap.stored_costs_go_to(Some(8));
+        for stored in [Some(&*stored), Some(&*own), Some(&*plain), None, Some("unreadable")] {
+            assert_eq!(cost(stored), (Verdict::NO, 1 << 8), "{stored:?}");
+        }
+        // The dear ones were renewed, and one came that nobody told of.
+        cheap.stored_costs_go_to(None);
+        assert_eq!(cost(None), (Verdict::NO, 1 << 5));
+        assert_eq!(cost(Some(&stored)), (Verdict::NO, 1 << 8));
+        assert_eq!(cost(None), (Verdict::NO, 1 << 8));
+        // Whatever stands in the database, nobody computes for minutes.
+        cheap.stored_costs_go_to(Some(31));
+        assert_eq!(cheap.dearest.load(Relaxed), MOST_COST);
     }
 
     proptest! {
