@@ -33,6 +33,7 @@ pub(in crate::http) struct RefreshToken {
                          (status = 401, body = Problem, content_type = "application/problem+json"),
                          (status = 403, body = Problem, content_type = "application/problem+json"),
                          (status = 422, body = Problem, content_type = "application/problem+json"),
+                         (status = 429, body = Problem, content_type = "application/problem+json"),
                          (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn handle(
     state: Data<ApiState>,
