@@ -17,6 +17,7 @@ pub mod outbox;
 pub mod passwords;
 pub mod resealing;
 pub mod sessions;
+mod settlement;
 pub mod short_memory;
 pub mod sign_in;
 pub mod store;

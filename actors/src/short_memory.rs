@@ -3,17 +3,27 @@
 //! Owns: one multiplexed connection that reconnects by itself. Bound: a response timeout on every command. When Redis is
 //! away, calls fail with [`Unavailable`] and whatever depends on them is refused, never waved through.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use redis::{FromRedisValue, Script, ScriptInvocation};
+use tokio::sync::Semaphore;
 
 use crate::domain::secret::Secret;
+use crate::settlement;
 
 /// Redis did not answer.
 #[derive(Debug, thiserror::Error)]
 #[error("the short memory cannot be reached")]
 pub struct Unavailable(#[from] redis::RedisError);
+
+impl Unavailable {
+    /// Whether the command may have been done all the same: it was sent, and its answer did not come.
+    pub fn is_unclear(&self) -> bool {
+        !self.0.is_connection_refusal()
+    }
+}
 
 /// How to reach Redis.
 #[derive(Clone, Debug)]
@@ -31,6 +41,7 @@ pub struct Config {
 pub struct ShortMemory {
     connection: ConnectionManager,
     prefix: String,
+    settling: Arc<Semaphore>,
 }
 
 impl ShortMemory {
@@ -43,7 +54,13 @@ impl ShortMemory {
             .set_number_of_retries(1)
             .set_max_delay(Duration::from_millis(500));
         let connection = ConnectionManager::new_lazy_with_config(client, manager)?;
-        Ok(Self { connection, prefix: config.prefix.clone() })
+        let settling = Arc::new(Semaphore::new(settlement::MOST));
+        Ok(Self { connection, prefix: config.prefix.clone(), settling })
+    }
+
+    /// How many unclear outcomes may be in settlement.
+    pub(crate) fn settling(&self) -> Arc<Semaphore> {
+        Arc::clone(&self.settling)
     }
 
     /// The key made of `parts`, joined by colons after the prefix.

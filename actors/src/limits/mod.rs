@@ -16,6 +16,7 @@ pub use self::by_address::AddressLimit;
 pub use self::lockout::{Attempt, Lockout, LockoutConfig, Refused, Subject};
 use crate::domain::clock::Clock;
 use crate::domain::limit::{Budget, Rate};
+use crate::settlement::TakeBack;
 use crate::short_memory::{ShortMemory, Unavailable, script};
 
 /// The functions that look at logs, for scripts that need them.
@@ -81,7 +82,12 @@ impl Limits {
         for limit in limits {
             take.key(self.key(limit)).arg(limit.rate.count).arg(millis(limit.rate.window));
         }
-        let (granted, which, remaining, reset): (bool, usize, u32, u64) = self.memory.run(&take).await?;
+        let taken: Result<(bool, usize, u32, u64), Unavailable> = self.memory.run(&take).await;
+        let (granted, which, remaining, reset) = taken.inspect_err(|error| {
+            let keys = limits.iter().map(|limit| self.key(limit)).collect();
+            let script = self.give_back.clone();
+            self.memory.settle(error, || TakeBack { script, keys, arguments: vec![id.to_owned()] });
+        })?;
         let count = limits.get(which.saturating_sub(1)).map_or(0, |limit| limit.rate.count);
         let budget = Budget { limit: count, remaining, reset: Duration::from_millis(reset) };
         if granted { Ok(budget) } else { Err(Error::Reached(budget)) }
