@@ -19,7 +19,7 @@ use futures::FutureExt;
 use tracing::Instrument;
 
 use super::request_context::{REQUEST_ID, RequestContext};
-use super::tasks::{may_change, wait_for_body};
+use super::tasks::{IfUndelivered, may_change, wait_for_body};
 use super::{ApiError, ApiState, NodeState, operators, problem, security_headers};
 
 /// Gives a request its id, its client's address and its span; gives the answer its id and the security headers, and
@@ -133,7 +133,7 @@ async fn answer<B: MessageBody + 'static>(
         node.tasks.run(async move { next.call(request).await }).await.unwrap_or_else(|error| Err(Box::new(error)))
     };
     match tokio::time::timeout(server.request_timeout, done).await {
-        Ok(Ok(Ok(response))) => Ok(response.map_into_boxed_body()),
+        Ok(Ok(Ok(response))) => Ok(delivered(response.map_into_boxed_body())),
         Ok(Ok(Err(error))) => Err(known_or_internal(&error)),
         Ok(Err(_panic)) => {
             tracing::error!("an endpoint panicked");
@@ -141,6 +141,14 @@ async fn answer<B: MessageBody + 'static>(
         }
         Err(_elapsed) => Err(ApiError::new(Code::RequestTimeout)),
     }
+}
+
+/// The connection has the response: what would have been done without it is not.
+fn delivered(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody> {
+    if let Some(otherwise) = response.response_mut().extensions_mut().remove::<IfUndelivered>() {
+        otherwise.delivered();
+    }
+    response
 }
 
 fn known_or_internal(error: &Error) -> ApiError {

@@ -13,7 +13,9 @@ use actix_web::error::PayloadError;
 use actix_web::http::Method;
 use actix_web::http::header::CONTENT_LENGTH;
 use actix_web::web::{Bytes, BytesMut};
+use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
@@ -41,6 +43,32 @@ impl Tasks {
         self.0.close();
         if tokio::time::timeout(limit, self.0.wait()).await.is_err() {
             tracing::warn!(left = self.0.len(), "requests whose clients are gone did not end in time");
+        }
+    }
+}
+
+/// What is done if an answer does not reach its client: put into the extensions of a response, it acts when it is dropped
+/// before the connection took the response. That a client crashed after it was sent the answer is not noticed.
+pub(in crate::http) struct IfUndelivered {
+    tasks: Tasks,
+    act: Option<BoxFuture<'static, ()>>,
+}
+
+impl IfUndelivered {
+    pub(in crate::http) fn new(tasks: &Tasks, act: impl Future<Output = ()> + Send + 'static) -> Self {
+        Self { tasks: tasks.clone(), act: Some(act.instrument(Span::current()).boxed()) }
+    }
+
+    /// The connection took the answer.
+    pub(in crate::http) fn delivered(mut self) {
+        self.act = None;
+    }
+}
+
+impl Drop for IfUndelivered {
+    fn drop(&mut self) {
+        if let (Some(act), Ok(runtime)) = (self.act.take(), Handle::try_current()) {
+            self.tasks.0.spawn_on(act, &runtime);
         }
     }
 }

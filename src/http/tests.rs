@@ -15,6 +15,7 @@ use civiclens_actors::domain::code::{Code, Coded, FieldError};
 use civiclens_actors::domain::limit::{Budget, Rate};
 use civiclens_actors::limits::AddressLimit;
 
+use super::tasks::IfUndelivered;
 use super::{ApiError, BoxFuture, Check, NodeState, Readiness, Surface, Tasks, openapi, problem, routes, server};
 use crate::config::Settings;
 use crate::telemetry::start_metrics;
@@ -276,4 +277,36 @@ async fn what_may_change_something_goes_on_to_its_end_whoever_listens() {
     assert!(tokio::time::timeout(Duration::from_millis(10), get(&app, hung_up)).await.is_err());
     tasks.wait(Duration::from_secs(1)).await;
     assert!(tokio::time::timeout(Duration::ZERO, done.notified()).await.is_ok(), "it was waited for");
+}
+
+#[actix_web::test]
+async fn an_answer_that_nobody_took_is_known_to_its_endpoint() {
+    let node = node(|settings| settings.server.request_timeout = Duration::from_millis(50));
+    let (tasks, lost) = (node.tasks.clone(), Arc::new(tokio::sync::Notify::new()));
+    let given = (node.tasks.clone(), Arc::clone(&lost));
+    let app = init_service(server::layered(Data::new(node), &move |config| {
+        let (tasks, lost) = given.clone();
+        let answer = move |pause: web::Path<u64>| {
+            let (tasks, lost) = (tasks.clone(), Arc::clone(&lost));
+            async move {
+                tokio::time::sleep(Duration::from_millis(pause.into_inner())).await;
+                let mut response = HttpResponse::Ok().finish();
+                let act = async move { lost.notify_one() };
+                response.extensions_mut().insert(IfUndelivered::new(&tasks, act));
+                response
+            }
+        };
+        config.route("/of-tests/after/{pause}", web::post().to(answer));
+    }))
+    .await;
+    let is_lost = async || tokio::time::timeout(Duration::from_millis(300), lost.notified()).await.is_ok();
+    let request = |path: &str| TestRequest::post().uri(path).to_request();
+    assert_eq!(get(&app, request("/of-tests/after/0")).await.0, 200);
+    assert!(!is_lost().await);
+    assert_eq!(get(&app, request("/of-tests/after/70")).await.0, 408);
+    assert!(is_lost().await);
+    let hung_up = get(&app, request("/of-tests/after/40"));
+    assert!(tokio::time::timeout(Duration::from_millis(10), hung_up).await.is_err());
+    assert!(is_lost().await);
+    tasks.wait(Duration::from_secs(1)).await;
 }

@@ -163,3 +163,152 @@ fn writing_routes() -> Vec<String> {
     let writing = |methods: &Value| methods.as_object().unwrap().keys().any(|method| method != "get");
     paths.filter(|(_, methods)| writing(methods)).map(|(path, _)| path.clone()).collect()
 }
+
+/// Takes the rows of all people, so that what is done for one waits. It goes on when this is dropped.
+async fn hold(app: &TestApp) -> sqlx::Transaction<'static, sqlx::Postgres> {
+    let mut held = app.db.begin().await.unwrap();
+    sqlx::query("SELECT id FROM users FOR UPDATE").execute(&mut *held).await.unwrap();
+    held
+}
+
+/// Sends a request, hangs up while it is in the middle of its work, and lets it go on to its end, which leaves this trace.
+async fn hangs_up_in_the_middle(app: &TestApp, request: &RawRequest, expected: &str) {
+    let held = hold(app).await;
+    let waiting =
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
+    let begun = async {
+        eventually("a request that waits", async || (app.count(waiting).await > 0).then_some(())).await;
+    };
+    app.hangs_up_when(request, "hangs-up-in-the-middle", begun).await;
+    held.rollback().await.unwrap();
+    let done = async || traces(app, "hangs-up-in-the-middle").await.iter().any(|trace| trace == expected).then_some(());
+    eventually(expected, done).await;
+}
+
+/// Asks again until it is noted that the answer was lost.
+async fn asks_again(app: &TestApp, path: &str, body: &Value) -> crate::support::Answer {
+    eventually("the answer that was lost", async || {
+        let answer = app.posts(path, body.clone()).await;
+        (answer.status == 200).then_some(answer)
+    })
+    .await
+}
+
+const PHONE: &str = "+91 98765 43210";
+
+#[actix::test]
+async fn a_code_whose_answer_nobody_got_opens_its_session_to_who_asks_again() {
+    story(async |app| {
+        let ravi = app.citizen(PHONE);
+        ravi.signs_in().await.logs_out().await.ok();
+        let sessions = "SELECT count(*) FROM sessions WHERE revoked_at IS NULL";
+        let code = ravi.gets_code().await;
+        let enter = RawRequest::post("/api/v1/auth/verify-otp", json!({ "phone": PHONE, "otp": code }));
+        hangs_up_in_the_middle(app, &enter, "auth.login_succeeded").await;
+        assert_eq!(app.count(sessions).await, 1);
+        let first = asks_again(app, "/api/v1/auth/verify-otp", &enter.body).await;
+        assert_eq!(app.count(sessions).await, 1, "the same session");
+        assert_eq!(app.audited("auth.sign_in_answered_again").await.len(), 1);
+        app.whoami(&first.text("access_token")).await.ok();
+
+        // Now somebody has it: to others the code is as spent as any.
+        ravi.enters(&code).await.refused(401, "otp_invalid");
+        assert_eq!(app.count(sessions).await, 1);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn who_lost_an_answer_on_the_way_asks_again_on_the_same_device() {
+    story(async |app| {
+        let ravi = app.citizen(PHONE);
+        let code = ravi.gets_code().await;
+        let enters_on = async |id: &str| {
+            let body = json!({ "phone": PHONE, "otp": code, "device": { "id": id, "name": "Pixel" } });
+            app.posts("/api/v1/auth/verify-otp", body).await
+        };
+        let first = enters_on("0123456789abcdef").await.ok();
+        assert_eq!(first.body["is_new_user"], true);
+        enters_on("fedcba9876543210").await.refused(401, "otp_invalid");
+        ravi.enters(&code).await.refused(401, "otp_invalid");
+        let again = enters_on("0123456789abcdef").await.ok();
+        assert_eq!(again.body["session_id"], first.body["session_id"]);
+        assert_eq!(again.body["is_new_user"], true);
+        assert_eq!(again.text("refresh_token"), first.text("refresh_token"));
+        // Whoever exchanged the refresh token had the answer.
+        app.refreshes(&again.text("refresh_token")).await.ok();
+        enters_on("0123456789abcdef").await.refused(401, "otp_invalid");
+        assert_eq!(app.live_sessions().await, 1);
+        assert_eq!(app.failures().await, Vec::<String>::new());
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_second_step_whose_answer_nobody_got_leads_to_its_session_again() {
+    story(async |app| {
+        let session = app.signs_up(PHONE).await;
+        let factor = app.sets_up_totp(&session).await;
+        session.logs_out().await.ok();
+        let token = app.first_step(PHONE).await;
+        let body = json!({ "mfa_token": token, "code": factor.code(app, 0) });
+        let path = "/api/v1/auth/verify-2fa";
+        hangs_up_in_the_middle(app, &RawRequest::post(path, body.clone()), "auth.login_succeeded").await;
+        let other = json!({ "mfa_token": token, "code": factor.code(app, 1) });
+        app.posts(path, other).await.refused(401, "mfa_token_invalid");
+        let opened = asks_again(app, path, &body).await;
+        app.whoami(&opened.text("access_token")).await.ok();
+        app.posts(path, body).await.refused(401, "mfa_token_invalid");
+        assert_eq!(app.live_sessions().await, 1);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_code_that_led_to_nothing_is_good_and_one_opens_one_session_however_often_it_is_entered() {
+    story(async |app| {
+        let ravi = app.citizen(PHONE);
+        let code = ravi.gets_code().await;
+        // As a process leaves it that dies after the code was spent.
+        let mut redis = app.redis().await;
+        let key = format!("{}:otp:login:{}", app.settings.redis.prefix, ravi.e164());
+        let () = redis::cmd("HSET").arg(&key).arg("spent").arg("somebody").query_async(&mut redis).await.unwrap();
+        let wrong = crate::support::wrong(&code);
+        for _ in 0..4 {
+            ravi.enters(&wrong).await.refused(401, "otp_invalid");
+        }
+        let at_once = futures::future::join_all((0..8).map(|_| ravi.enters(&code))).await;
+        assert_eq!(at_once.iter().filter(|answer| answer.status == 200).count(), 1, "{at_once:?}");
+        assert_eq!(app.live_sessions().await, 1);
+        // Who guesses at a spent code has no more guesses than at any.
+        let code = ravi.gets_code().await;
+        let () = redis::cmd("HSET").arg(&key).arg("spent").arg("somebody").query_async(&mut redis).await.unwrap();
+        let wrong = crate::support::wrong(&code);
+        for _ in 0..5 {
+            ravi.enters(&wrong).await.refused(401, "otp_invalid");
+        }
+        ravi.enters(&code).await.refused(401, "otp_invalid");
+        assert_eq!(app.live_sessions().await, 1);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_reset_whose_answer_nobody_got_is_done_once_and_said_again() {
+    story(async |app| {
+        app.signs_up(PHONE).await;
+        let sent = app.twilio.messages_to("+919876543210").len();
+        app.posts("/api/v1/auth/forgot-password", json!({ "phone": PHONE })).await.ok();
+        let code = app.code_after("+919876543210", sent).await;
+        let new = |password: &str| json!({ "phone": PHONE, "reset_token": code, "new_password": password });
+        let path = "/api/v1/auth/reset-password";
+        hangs_up_in_the_middle(app, &RawRequest::post(path, new("Other-Quartz-42")), "password.reset").await;
+        asks_again(app, path, &new("Other-Quartz-42")).await;
+        for password in ["Other-Quartz-42", "Third-Quartz-43"] {
+            app.posts(path, new(password)).await.refused(401, "reset_token_invalid");
+        }
+        app.logs_in(PHONE, "Other-Quartz-42").await.ok();
+        assert_eq!(app.audited("password.reset").await.len(), 1);
+    })
+    .await;
+}

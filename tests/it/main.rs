@@ -45,6 +45,7 @@ mod password_change;
 mod password_reset;
 mod password_reset_races;
 mod passwords;
+mod redis_late;
 mod refresh;
 mod refusal_records;
 mod relay;

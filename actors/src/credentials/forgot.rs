@@ -109,7 +109,8 @@ impl Handle {
         let token = opaque_token(&*self.parts.entropy)?;
         let expires_at = now + RESET_LIFETIME;
         let (user_id, token_epoch) = account.map(|(account, _)| (account.id, account.token_epoch)).unzip();
-        self.keep(&token, &Waiting { user_id, token_epoch: token_epoch.unwrap_or_default(), expires_at }).await?;
+        let token_epoch = token_epoch.unwrap_or_default();
+        self.keep(&token, &Waiting { user_id, token_epoch, expires_at, lost: false }).await?;
         let Some((account, to)) = account else { return Ok(None) };
         let order = Order {
             user: Some(account.id),

@@ -17,6 +17,7 @@ use civiclens_nats::events::security;
 pub use self::error::Error;
 pub use self::forgot::{RESET_LIFETIME, Recipient};
 pub use self::invitation::Accepted;
+pub use self::reset::Done;
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::clock::Clock;

@@ -2,10 +2,12 @@
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{Error, Handle, Via};
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
+use crate::domain::fair_queue::Requester;
 use crate::domain::otp::{OtpCode, Purpose};
 use crate::domain::phone::Phone;
 use crate::domain::principal::UserId;
@@ -17,6 +19,9 @@ use crate::otp::{self, SpentCode};
 use crate::sessions::Which;
 use crate::store::accounts::Account;
 
+/// For how long it is remembered with what a password was reset: longer than any code or link is good.
+const REMEMBERED: chrono::Duration = chrono::Duration::hours(1);
+
 /// What a token by e-mail stands for, as Redis keeps it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Waiting {
@@ -25,15 +30,21 @@ pub(super) struct Waiting {
     /// The token epoch of the account then; another one makes the token worthless.
     pub(super) token_epoch: i32,
     pub(super) expires_at: DateTime<Utc>,
+    /// Whether the password was set and it is known that nobody got the answer.
+    #[serde(default)]
+    pub(super) lost: bool,
 }
 
 /// What was found to permit a new password.
 enum Right {
     /// A code, which is spent by now.
     Code(Box<SpentCode>),
-    /// A token, which is still to be claimed.
+    /// A token. It is worth nothing once a token epoch began after it, as one does with each new password.
     Token(Secret, Waiting),
 }
+
+/// A reset that was done. If nobody gets the answer, whoever comes with the same proof and the same password is answered again.
+pub struct Done(Right);
 
 impl Handle {
     fn key(&self, token: &Secret) -> String {
@@ -48,56 +59,121 @@ impl Handle {
         Ok(self.parts.memory.command::<()>(&set).await?)
     }
 
-    /// Takes the token away. Of several who try at once, one succeeds.
-    async fn claim(&self, token: &Secret) -> Result<(), Error> {
-        let mut delete = redis::cmd("DEL");
-        let claimed: u32 = self.parts.memory.command(delete.arg(self.key(token))).await?;
-        if claimed == 1 { Ok(()) } else { Err(Error::TokenInvalid) }
+    /// By what the database knows that the password was reset with it.
+    fn proof_id(&self, right: &Right) -> Uuid {
+        match right {
+            Right::Code(spent) => spent.code.id,
+            Right::Token(token, _) => {
+                let hash = self.parts.hash_key.hash("reset_proof", &[token.expose()]);
+                uuid::Builder::from_custom_bytes(hash.first_chunk().copied().unwrap_or_default()).into_uuid()
+            }
+        }
     }
 
     /// Sets a new password with what the reset's message brought: the code, with the phone it went to, or the token of a link.
-    /// Ends every session of the user; none is opened. A password that is refused does not use it up.
-    pub async fn reset(&self, phone: Option<Phone>, token: Secret, new: Secret, client: &Client) -> Result<(), Error> {
+    /// Ends every session of the user; none is opened. A password that is refused does not use it up, nor does a failure that is
+    /// not the user's: what surely changed nothing is good again.
+    pub async fn reset(
+        &self,
+        phone: Option<Phone>,
+        token: Secret,
+        new: Secret,
+        client: &Client,
+    ) -> Result<Done, Error> {
         let code = OtpCode::parse(token.expose()).ok();
         let (account, right) = match (phone, code) {
             (Some(phone), Some(code)) => self.find_by_code(phone, code, client).await?,
             _ => self.find_by_token(token, client).await?,
         };
+        let proof = self.proof_id(&right);
+        let before = match &right {
+            Right::Code(spent) => spent.again.map(|again| again.lost),
+            Right::Token(_, waiting) => (waiting.token_epoch != account.token_epoch).then_some(waiting.lost),
+        };
+        if let Some(lost) = before {
+            if self.parts.db.was_reset_with(proof).await? {
+                return self.answer_again(&account, right, lost, new, client).await;
+            }
+            if matches!(right, Right::Token(..)) {
+                self.refuse(Some(&account), client).await?;
+                return Err(Error::TokenInvalid);
+            }
+        }
         let hash = match self.hash("new_password", &account, new, client).await {
             Ok(hash) => hash,
             Err(error) => {
-                // A token was not claimed yet; a code was spent.
-                if let Right::Code(spent) = right {
-                    self.parts.otp.restore(*spent).await;
-                }
+                self.give_back(&right).await;
                 return Err(error);
             }
         };
-        if let Right::Token(token, _) = &right {
-            self.claim(token).await?;
-        }
         let epoch = match &right {
             Right::Code(_) => account.token_epoch,
             Right::Token(_, waiting) => waiting.token_epoch,
         };
-        let outcome = self.store(&account, epoch, &hash, client).await;
-        match &outcome {
+        match self.store(&account, (epoch, proof), &hash, client).await {
             Ok(()) => {
-                self.parts.otp.discard(&account.phone, Purpose::PasswordReset).await;
+                if matches!(right, Right::Token(..)) {
+                    self.parts.otp.discard(&account.phone, Purpose::PasswordReset).await;
+                }
                 self.parts.guard.forget_failures(&Subject::reset(&account.phone)).await;
+                Ok(Done(right))
             }
-            // What may have been done must not be possible again; what went out of date does not become good again.
-            Err(Error::Store(_)) => self.give_back(right).await,
-            Err(_) => {}
+            Err(error) => {
+                match &error {
+                    Error::Store(_) => self.give_back(&right).await,
+                    // Whether it was done is found out when it is tried again.
+                    Error::Unclear(_) => self.answer_was_lost(Done(right)).await,
+                    _ => {}
+                }
+                Err(error)
+            }
         }
-        outcome
     }
 
-    async fn store(&self, account: &Account, epoch: i32, hash: &str, client: &Client) -> Result<(), Error> {
+    /// The password was set with this before. If it is known that nobody got the answer, and it is the same password, that is
+    /// answered; to anybody else the proof is worth nothing.
+    async fn answer_again(
+        &self,
+        account: &Account,
+        right: Right,
+        lost: bool,
+        new: Secret,
+        client: &Client,
+    ) -> Result<Done, Error> {
+        let requester = Requester::account(&account.phone, client);
+        if lost && self.parts.passwords.verify(new, account.password_hash.clone(), requester).await?.matches {
+            return Ok(Done(right));
+        }
+        self.refuse(Some(account), client).await?;
+        Err(Error::TokenInvalid)
+    }
+
+    /// Notes that nobody got the answer. Best effort: else another code or link is asked for.
+    pub async fn answer_was_lost(&self, Done(right): Done) {
+        match right {
+            Right::Code(spent) => self.parts.otp.answer_was_lost(&spent.code).await,
+            Right::Token(token, waiting) => {
+                if let Err(error) = self.keep(&token, &Waiting { lost: true, ..waiting }).await {
+                    tracing::warn!(%error, "that the answer to a reset was lost could not be noted");
+                }
+            }
+        }
+    }
+
+    async fn store(
+        &self,
+        account: &Account,
+        (epoch, proof): (i32, Uuid),
+        hash: &str,
+        client: &Client,
+    ) -> Result<(), Error> {
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
         let locked = work.lock_account(account.id).await?.ok_or(Error::TokenInvalid)?;
         if locked.token_epoch != epoch || !locked.may_reset(now) {
+            return Err(Error::TokenInvalid);
+        }
+        if !work.spend_reset_proof(account.id, proof, now - REMEMBERED, now).await? {
             return Err(Error::TokenInvalid);
         }
         let (_, ended) = self.store_in(&mut work, &locked, hash, Which::All, (Via::Reset, client, now)).await?;
@@ -140,7 +216,7 @@ impl Handle {
                 Err(Error::TokenInvalid)
             }
             Err(error) => {
-                self.parts.otp.restore(spent).await;
+                self.parts.otp.restore(&spent.code).await;
                 Err(error)
             }
         }
@@ -181,15 +257,10 @@ impl Handle {
         Err(Error::TokenInvalid)
     }
 
-    /// Lets what was used up be used again. Best effort: else another is asked for.
-    async fn give_back(&self, right: Right) {
-        match right {
-            Right::Code(spent) => self.parts.otp.restore(*spent).await,
-            Right::Token(token, waiting) => {
-                if let Err(error) = self.keep(&token, &waiting).await {
-                    tracing::warn!(%error, "a reset's token could not be put back");
-                }
-            }
+    /// Makes a code good again. A token was not used up.
+    async fn give_back(&self, right: &Right) {
+        if let Right::Code(spent) = right {
+            self.parts.otp.restore(&spent.code).await;
         }
     }
 }

@@ -14,6 +14,8 @@ pub enum Action {
     UserRegistered,
     /// Someone logged in.
     LoginSucceeded,
+    /// The tokens of a session went out again to who did not get them.
+    SignInAnsweredAgain,
     /// Someone failed to log in.
     LoginFailed,
     /// Someone passed the first step and needs a second.
@@ -90,6 +92,7 @@ impl Action {
         match self {
             Self::UserRegistered => "user.registered",
             Self::LoginSucceeded => "auth.login_succeeded",
+            Self::SignInAnsweredAgain => "auth.sign_in_answered_again",
             Self::LoginFailed => "auth.login_failed",
             Self::SecondStepRequired => "auth.second_step_required",
             Self::LoggedOut => "auth.logged_out",

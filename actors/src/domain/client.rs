@@ -50,7 +50,15 @@ pub struct Device {
     pub name: Option<String>,
 }
 
+/// The shortest device id that a stranger is taken not to guess: 16 characters, as of a random number in hexadecimal.
+const UNGUESSABLE: usize = 16;
+
 impl Device {
+    /// The id, if it is one that strangers do not guess.
+    pub fn secret_id(&self) -> Option<&str> {
+        self.id.as_deref().filter(|id| id.len() >= UNGUESSABLE)
+    }
+
     /// A text that names the device to its owner, with nothing in it that is a link.
     pub fn label(&self) -> Option<String> {
         device_label(self.name.as_deref()?)

@@ -43,6 +43,15 @@ impl Purpose {
         }
     }
 
+    /// Whether a spent code is still worth something: its session, or its change of password, is known by the code's id, so that it
+    /// is done once and can be answered again.
+    pub const fn may_be_answered_again(self) -> bool {
+        match self {
+            Self::Login | Self::VerifyPhone | Self::PasswordReset => true,
+            Self::SecondFactor => false,
+        }
+    }
+
     /// Whether strangers can have it sent to anybody: only then does it tell of SMS pumping if it is not entered.
     pub const fn is_open_to_strangers(self) -> bool {
         matches!(self, Self::Login | Self::VerifyPhone)

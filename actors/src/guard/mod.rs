@@ -46,9 +46,6 @@ pub struct Guard {
     pub clock: Arc<dyn Clock>,
 }
 
-/// The shortest device id that a stranger is taken not to guess: 16 characters, as of a random number in hexadecimal.
-const UNGUESSABLE: usize = 16;
-
 /// A failure to be told of.
 #[derive(Clone, Copy, Debug)]
 pub struct Failure<'a> {
@@ -66,8 +63,7 @@ impl Guard {
     /// Whose failures are counted if strangers are locked out: a device from which the account was entered before. Returns
     /// `None` for any other.
     pub async fn own_subject(&self, phone: &Phone, device: Option<&Device>) -> Result<Option<Subject>, Error> {
-        let id = device.and_then(|device| device.id.as_deref()).filter(|id| id.len() >= UNGUESSABLE);
-        let Some(id) = id else { return Ok(None) };
+        let Some(id) = device.and_then(Device::secret_id) else { return Ok(None) };
         let hash = self.hash_key.hash("device", &["id", id]);
         let known = self.db.is_known_device(phone, &hash).await?;
         Ok(known.then(|| Subject::device(phone, &hash)))
@@ -154,8 +150,15 @@ impl Guard {
     /// An attempt failed: counts it and tells of it.
     pub async fn failed(&self, attempt: Attempt, failure: Failure<'_>, client: &Client) -> Result<(), Error> {
         let in_session = attempt.in_session;
-        let failure = Failure { lock: self.lockout.failed(attempt).await?, ..failure };
-        if in_session { self.tell_in_session(failure, client).await } else { self.tell(failure, client).await }
+        // What may have been counted is told of, also if nobody heard whether it was.
+        let lock = self.lockout.failed(attempt).await;
+        let failure = Failure { lock: lock.as_ref().ok().copied().flatten(), ..failure };
+        if in_session {
+            self.tell_in_session(failure, client).await?;
+        } else {
+            self.tell(failure, client).await?;
+        }
+        lock.map(|_| ()).map_err(Error::from)
     }
 
     /// Tells of a failure that was counted with those of `subject`.

@@ -16,6 +16,7 @@ use crate::domain::limit::{Budget, Rate};
 use crate::domain::lockout::Rule;
 use crate::domain::phone::Phone;
 use crate::domain::principal::SessionId;
+use crate::settlement::TakeBack;
 use crate::short_memory::{ShortMemory, Unavailable, script};
 
 /// How long failures, and how often an account was locked, are remembered after the last failure or lock.
@@ -159,9 +160,24 @@ impl Lockout {
 
     /// Adds the arguments that `count_failure` of the scripts needs: attempts, lengths, memory.
     pub(crate) fn add_rule(&self, invocation: &mut ScriptInvocation<'_>) {
+        for argument in self.rule() {
+            invocation.arg(argument);
+        }
+    }
+
+    fn rule(&self) -> [String; 3] {
         let lengths: Vec<String> =
             self.config.rule.lengths().into_iter().map(|length| millis(length).to_string()).collect();
-        invocation.arg(self.config.rule.attempts).arg(lengths.join(",")).arg(millis(MEMORY));
+        [self.config.rule.attempts.to_string(), lengths.join(","), millis(MEMORY).to_string()]
+    }
+
+    /// Ends an attempt in the background, where it is not known what became of its begin or of its end. An attempt ends once.
+    fn settle(&self, error: &Unavailable, keys: &[String], id: &str, outcome: &str) {
+        self.memory.settle(error, || {
+            let now = self.clock.now().timestamp_millis().to_string();
+            let arguments = [now, id.to_owned(), outcome.to_owned()].into_iter().chain(self.rule()).collect();
+            TakeBack { script: self.end.clone(), keys: keys.iter().take(5).cloned().collect(), arguments }
+        });
     }
 
     /// The phone whose account it is, whoever tries.
@@ -190,7 +206,8 @@ impl Lockout {
         ];
         let LockoutConfig { per_account, per_address, all_per_account, all_per_address, .. } = &self.config;
         loop {
-            let (outcome, remaining, wait) = self.try_begin(&keys, &id).await?;
+            let begun = self.try_begin(&keys, &id).await;
+            let (outcome, remaining, wait) = begun.inspect_err(|error| self.settle(error, &keys, &id, "passed"))?;
             let budget = |rate: &Rate| Budget { limit: rate.count, remaining, reset: Duration::from_millis(wait) };
             return match outcome.as_str() {
                 "ok" => {
@@ -230,7 +247,9 @@ impl Lockout {
         }
         end.arg(self.clock.now().timestamp_millis()).arg(&attempt.id).arg(outcome);
         self.add_rule(&mut end);
-        Ok(Duration::from_millis(self.memory.run(&end).await?))
+        let ended = self.memory.run(&end).await;
+        let lock = ended.inspect_err(|error| self.settle(error, &attempt.keys, &attempt.id, outcome))?;
+        Ok(Duration::from_millis(lock))
     }
 
     /// The attempt failed. Answers how long the lock holds that this began, if it began one.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix::Message;
+use uuid::Uuid;
 
 use super::Error;
 use crate::domain::client::Client;
@@ -76,9 +77,6 @@ pub struct VerifyOtp {
     pub client: Client,
 }
 
-/// Where a code's record has its id: after its end and the guesses left.
-const ID_FIELD: usize = 2;
-
 /// Proof that the holder of a phone entered its live code, which is spent now.
 #[derive(Debug)]
 pub struct SpentCode {
@@ -86,16 +84,26 @@ pub struct SpentCode {
     pub phone: Phone,
     /// Failures of the account so far, for whoever lets the user in to forgive.
     pub failed: u32,
-    pub(super) purpose: Purpose,
-    pub(super) mac: String,
-    pub(super) record: Vec<String>,
+    /// Whether it was spent before, by somebody who knew it.
+    pub again: Option<Again>,
+    /// Which code it was.
+    pub code: CodeRef,
 }
 
-impl SpentCode {
-    /// The id under which it was issued: that of its message.
-    pub fn id(&self) -> &str {
-        self.record.get(ID_FIELD).map_or("", String::as_str)
-    }
+/// A code that was spent before is entered again.
+#[derive(Clone, Copy, Debug)]
+pub struct Again {
+    /// Whether it is known that nobody got the answer.
+    pub lost: bool,
+}
+
+/// One issued code, after it was spent.
+#[derive(Clone, Debug)]
+pub struct CodeRef {
+    /// Its id: what it opens or changes is done once for it.
+    pub id: Uuid,
+    pub(super) phone: Phone,
+    pub(super) purpose: Purpose,
 }
 
 /// Stop after what is queued.

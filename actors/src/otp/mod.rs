@@ -17,7 +17,7 @@ use actix::{Actor, Addr, ArbiterHandle};
 use tokio_util::sync::CancellationToken;
 
 pub use self::error::Error;
-pub use self::messages::{IssueOtp, Issued, RequestOtp, Requested, SpentCode, VerifyOtp};
+pub use self::messages::{Again, CodeRef, IssueOtp, Issued, RequestOtp, Requested, SpentCode, VerifyOtp};
 pub use self::service::{Parts, Service};
 use crate::domain::breaker::Rule;
 use crate::domain::client::Client;
@@ -114,9 +114,14 @@ impl Handle {
         self.service.discard(phone, purpose).await;
     }
 
-    /// Makes a spent code valid again after a login that failed through no fault of the user. A newer code stays.
-    pub async fn restore(&self, code: SpentCode) {
+    /// Makes a spent code valid again after something that failed through no fault of the user. A newer code stays.
+    pub async fn restore(&self, code: &CodeRef) {
         self.service.restore(code).await;
+    }
+
+    /// Notes that nobody got the answer to a spent code: whoever knows the code is answered again.
+    pub async fn answer_was_lost(&self, code: &CodeRef) {
+        self.service.answer_was_lost(code).await;
     }
 
     /// Finishes what was admitted and stops.

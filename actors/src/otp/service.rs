@@ -12,7 +12,7 @@ use civiclens_nats::subjects::{Channel, Subjects};
 use redis::Script;
 use uuid::Uuid;
 
-use super::messages::{Issued, RequestOtp, Requested, SpentCode, VerifyOtp, Withdrawal};
+use super::messages::{Again, CodeRef, Issued, RequestOtp, Requested, SpentCode, VerifyOtp, Withdrawal};
 use super::{Config, Error, funnel};
 use crate::domain::client::Client;
 use crate::domain::clock::Clock;
@@ -22,7 +22,8 @@ use crate::domain::limit::{Budget, Rate};
 use crate::domain::otp::{OtpCode, Purpose};
 use crate::domain::phone::{Phone, PhoneError};
 use crate::limits::{LOCK_LUA, LOG_LUA, Lockout, Subject, millis};
-use crate::short_memory::{ShortMemory, script};
+use crate::settlement::TakeBack;
+use crate::short_memory::{ShortMemory, Unavailable, script};
 use crate::store::{Db, outbox};
 
 /// What the rules work with.
@@ -58,6 +59,8 @@ pub struct Service {
     withdraw: Script,
     verify: Script,
     restore: Script,
+    lost: Script,
+    unspend: Script,
 }
 
 impl Service {
@@ -69,6 +72,8 @@ impl Service {
             withdraw: script(include_str!("scripts/withdraw.lua")),
             verify: script(&[LOG_LUA, LOCK_LUA, include_str!("scripts/verify.lua")].concat()),
             restore: script(include_str!("scripts/restore.lua")),
+            lost: script(include_str!("scripts/lost.lua")),
+            unspend: script(include_str!("scripts/unspend.lua")),
         }
     }
 
@@ -151,7 +156,11 @@ impl Service {
             .arg(per_address.count)
             .arg(millis(per_address.window))
             .arg(millis(config.breaker_window + 2 * config.lifetime + Duration::from_mins(10)));
-        let (granted, limit, remaining, reset): (bool, String, u32, u64) = memory.run(&issue).await?;
+        let issued: Result<(bool, String, u32, u64), Unavailable> = memory.run(&issue).await;
+        let (granted, limit, remaining, reset) = issued.inspect_err(|error| {
+            let (script, arguments) = (self.withdraw.clone(), vec![id.to_string(), block.to_owned()]);
+            memory.settle(error, || TakeBack { script, keys: keys.to_vec(), arguments });
+        })?;
         let limit = if limit == "phone" { per_phone.count } else { per_address.count };
         let budget = Budget { limit, remaining, reset: Duration::from_millis(reset) };
         if !granted {
@@ -229,6 +238,7 @@ impl Service {
         let now = self.parts.clock.now();
         let (address, rate) = lockout.address_log(&client);
         let mac = self.mac(&phone, purpose, &code);
+        let id = entropy::uuid_v7(now, &*self.parts.entropy)?.to_string();
         let mut verify = self.verify.prepare_invoke();
         verify
             .key(self.code_key(&phone, purpose))
@@ -242,16 +252,29 @@ impl Service {
         verify
             .arg(whose)
             .arg(config.max_guesses)
-            .arg(entropy::uuid_v7(now, &*self.parts.entropy)?.to_string())
+            .arg(&id)
             .arg(rate.count)
-            .arg(millis(rate.window));
-        let mut answer = VecDeque::from(memory.run::<Vec<String>>(&verify).await?);
+            .arg(millis(rate.window))
+            .arg(u8::from(purpose.may_be_answered_again()));
+        let mut answered = memory.run::<Vec<String>>(&verify).await;
+        if answered.as_ref().is_err_and(Unavailable::is_unclear) {
+            // The same try: it is not spent, and not counted, for a second time.
+            answered = memory.run(&verify).await;
+        }
+        let mut answer = VecDeque::from(answered.inspect_err(|error| {
+            let (script, keys) = (self.unspend.clone(), vec![self.code_key(&phone, purpose)]);
+            memory.settle(error, || TakeBack { script, keys, arguments: vec![id.clone()] });
+        })?);
         let outcome = answer.pop_front().unwrap_or_default();
         let number = |text: Option<String>| text.and_then(|text| text.parse().ok()).unwrap_or_default();
         match outcome.as_str() {
-            "spent" => {
+            "spent" | "again" => {
                 let failed = u32::try_from(number(answer.pop_front())).unwrap_or(u32::MAX);
-                Ok(SpentCode { phone, failed, purpose, mac, record: answer.into() })
+                let id = answer.pop_front().and_then(|id| Uuid::parse_str(&id).ok());
+                let id = id.ok_or(Error::Invalid { guessed: false, lock: None })?;
+                let lost = answer.pop_front().is_some_and(|lost| !lost.is_empty());
+                let again = (outcome == "again").then_some(Again { lost });
+                Ok(SpentCode { phone: phone.clone(), failed, again, code: CodeRef { id, phone, purpose } })
             }
             "locked" => Err(Error::Locked(Duration::from_millis(number(answer.pop_front())))),
             "address" => {
@@ -274,16 +297,21 @@ impl Service {
         }
     }
 
-    /// Puts a spent code back. Best effort: if Redis is away too, the user asks for a new code.
-    pub async fn restore(&self, code: SpentCode) {
-        let mut restore = self.restore.prepare_invoke();
-        let key = self.code_key(&code.phone, code.purpose);
-        restore.key(key).arg(self.parts.clock.now().timestamp_millis()).arg(&code.mac);
-        for field in &code.record {
-            restore.arg(field);
-        }
-        if let Err(error) = self.parts.memory.run::<()>(&restore).await {
-            tracing::warn!(%error, "a spent code could not be put back");
+    /// Makes a spent code good again. Best effort: if Redis is away too, what is not known to have led to anything is good anyway.
+    pub async fn restore(&self, code: &CodeRef) {
+        self.mark(&self.restore, code).await;
+    }
+
+    /// Notes that nobody got the answer to a spent code.
+    pub async fn answer_was_lost(&self, code: &CodeRef) {
+        self.mark(&self.lost, code).await;
+    }
+
+    async fn mark(&self, script: &Script, code: &CodeRef) {
+        let mut mark = script.prepare_invoke();
+        mark.key(self.code_key(&code.phone, code.purpose)).arg(code.id.to_string());
+        if let Err(error) = self.parts.memory.run::<()>(&mark).await {
+            tracing::warn!(%error, "what became of a spent code could not be noted");
         }
     }
 

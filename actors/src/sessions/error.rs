@@ -26,6 +26,9 @@ pub enum Error {
     /// The second factor that was to complete the login was spent before.
     #[error("the second factor was spent before")]
     FactorSpent,
+    /// A session was opened with the same proof before, and it opens one.
+    #[error("the proof opened a session before")]
+    ProofUsed,
     /// What was proven is of an earlier token epoch: the password or the role was changed meanwhile.
     #[error("what was proven is out of date")]
     Outdated,
@@ -89,7 +92,7 @@ impl From<TokenError> for Error {
 impl Coded for Error {
     fn code(&self) -> Code {
         match self {
-            Self::Unauthenticated | Self::Outdated => Code::Unauthenticated,
+            Self::Unauthenticated | Self::Outdated | Self::ProofUsed => Code::Unauthenticated,
             Self::StepUpRequired => Code::StepUpRequired,
             Self::RefreshTokenInvalid => Code::RefreshTokenInvalid,
             Self::FactorSpent => Code::SecondFactorInvalid,

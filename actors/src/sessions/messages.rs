@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use actix::Message;
+use uuid::Uuid;
 
 use super::Error;
 use crate::domain::client::{Client, Device};
@@ -87,6 +88,8 @@ pub struct OpenSession {
     pub token_epoch: Option<i32>,
     /// What is spent with it.
     pub spend: Option<Spend>,
+    /// What it is opened with, where that is good for one session: the id of a one-time code, or of a login of several steps.
+    pub proof_id: Option<Uuid>,
     /// The device, as the client describes it.
     pub device: Option<Device>,
     /// The client.
@@ -127,6 +130,30 @@ pub struct Opened {
     pub password_temporary: bool,
     /// After a sign-up: whether the password that was given with it is in force.
     pub password_set: Option<bool>,
+}
+
+/// Somebody presents again what a session may have been opened with.
+#[derive(Debug)]
+pub struct AskAgain {
+    /// What it was opened with.
+    pub proof_id: Uuid,
+    /// The device that asks.
+    pub device: Option<Device>,
+    /// Whether it is known that nobody got the answer.
+    pub lost: bool,
+    /// The client.
+    pub client: Client,
+}
+
+/// What became of what a session may have been opened with.
+#[derive(Debug)]
+pub enum Repeated {
+    /// A session was opened, and whoever asks gets its tokens: the same session.
+    Session(Box<Opened>),
+    /// A session was opened, and its tokens are not for whoever asks.
+    Refused,
+    /// No session was opened with it.
+    Nothing,
 }
 
 /// A step was passed, and another is needed.

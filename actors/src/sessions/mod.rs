@@ -9,6 +9,7 @@
 
 mod activity;
 mod actor;
+mod again;
 mod broadcasts;
 mod end;
 mod error;
@@ -30,7 +31,8 @@ pub use self::error::Error;
 pub(crate) use self::keys::place as sealing_place;
 pub use self::keys::{KeyRing, KeyRingError, KeyRingParts, ListedKey, Rotated};
 pub use self::messages::{
-    Ended, Entrant, OpenSession, Opened, Pending, RefreshSession, RevokeSessions, SignIn, Signup, Spend, Which,
+    AskAgain, Ended, Entrant, OpenSession, Opened, Pending, RefreshSession, Repeated, RevokeSessions, SignIn, Signup,
+    Spend, Which,
 };
 pub use self::service::{Config, Parts, Service};
 use crate::domain::client::Client;
@@ -98,6 +100,11 @@ impl Handle {
     /// Opens a session, or says what is missing to one.
     pub async fn open(&self, message: OpenSession) -> Result<SignIn, Error> {
         ask(&self.gate, &self.address, message).await
+    }
+
+    /// What became of a proof that somebody presents again.
+    pub async fn answer_again(&self, asked: AskAgain) -> Result<Repeated, Error> {
+        self.service.answer_again(asked).await
     }
 
     /// Exchanges a refresh token for its successor. Using one again gives the same successor as long as that is unused; after

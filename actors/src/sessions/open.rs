@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use civiclens_nats::events::{security, session, user};
+use uuid::Uuid;
 
 use super::Error;
 use super::messages::{Ended, Entrant, OpenSession, Opened, Pending, SignIn, Spend};
@@ -11,9 +12,9 @@ use crate::domain::client::{Client, Device};
 use crate::domain::device_name::device_name;
 use crate::domain::entropy;
 use crate::domain::second_step::{Next, Proof, next};
-use crate::store::UnitOfWork;
 use crate::store::accounts::{Account, NewAccount};
 use crate::store::sessions::NewSession;
+use crate::store::{self, UnitOfWork};
 
 /// Who enters, and how.
 struct Entrance<'a> {
@@ -23,6 +24,7 @@ struct Entrance<'a> {
     method: &'static str,
     amr: Vec<String>,
     device: Option<&'a Device>,
+    proof_id: Option<Uuid>,
     client: &'a Client,
     now: DateTime<Utc>,
 }
@@ -31,7 +33,7 @@ impl Service {
     /// Finds or makes the user, spends the second factor, opens the session if nothing is missing, and says so to the audit
     /// log and to other services: one transaction.
     pub(super) async fn open(&self, request: OpenSession) -> Result<SignIn, Error> {
-        let OpenSession { entrant, proven, method, token_epoch, spend, device, client } = request;
+        let OpenSession { entrant, proven, method, token_epoch, spend, proof_id, device, client } = request;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
         let (account, is_new) = enter(&mut work, &entrant, method, &client, now).await?;
@@ -67,6 +69,7 @@ impl Service {
                     method,
                     amr,
                     device: device.as_ref(),
+                    proof_id,
                     client: &client,
                     now,
                 };
@@ -87,7 +90,7 @@ impl Service {
     }
 
     async fn open_in(&self, work: &mut UnitOfWork, entry: Entrance<'_>) -> Result<(Opened, Ended), Error> {
-        let Entrance { account, made_by, method, amr, device, client, now } = entry;
+        let Entrance { account, made_by, method, amr, device, proof_id, client, now } = entry;
         let is_new = made_by.is_some();
         let mut ended = Ended { sessions: Vec::new(), epoch: None };
         if !is_new {
@@ -114,8 +117,9 @@ impl Service {
             access_until,
             idle,
             is_staff: account.role.needs_password(),
+            proof_id,
         };
-        let (session_id, new_device) = work.open_session(&new, !is_new, now).await?;
+        let (session_id, new_device) = work.open_session(&new, !is_new, now).await.map_err(proof_used)?;
         if new_device {
             work.forget_old_devices(account.id).await?;
         }
@@ -188,10 +192,18 @@ impl Service {
 
     /// By what a device is recognised: the client's own id for it; else what its browser calls itself, which tells one kind
     /// of device from another and proves nothing. Who says neither is of a kind, too.
-    fn device_hash(&self, device: Option<&Device>, label: Option<&str>) -> [u8; 32] {
+    pub(super) fn device_hash(&self, device: Option<&Device>, label: Option<&str>) -> [u8; 32] {
         let id = device.and_then(|device| device.id.as_deref());
         let (kind, text) = id.map_or(("kind", label.unwrap_or_default()), |id| ("id", id));
         self.parts.hash_key.hash("device", &[kind, text])
+    }
+}
+
+/// Tells that the session's proof opened one before from everything else that may go wrong.
+fn proof_used(error: store::Error) -> Error {
+    match &error {
+        store::Error::Refused { constraint, .. } if constraint == "sessions_proof_id_key" => Error::ProofUsed,
+        _ => error.into(),
     }
 }
 

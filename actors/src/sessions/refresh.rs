@@ -135,7 +135,7 @@ impl Service {
     }
 
     /// Whether a session was opened on other terms than its user's role has now: for longer, or with less proof.
-    fn has_outgrown(&self, holder: &Holder, session: &Refreshable) -> bool {
+    pub(super) fn has_outgrown(&self, holder: &Holder, session: &Refreshable) -> bool {
         let rules = &self.parts.config.second_factor;
         session.is_staff != holder.role.needs_password() || !suffices(rules, holder.role, &session.amr)
     }

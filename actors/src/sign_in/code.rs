@@ -7,8 +7,8 @@ use crate::domain::phone::Phone;
 use crate::domain::second_step::Proof;
 use crate::guard::Failure;
 use crate::limits::Subject;
-use crate::otp::{self, SpentCode};
-use crate::sessions::{self, Entrant, OpenSession};
+use crate::otp::{self, Again, SpentCode};
+use crate::sessions::{self, AskAgain, Entrant, OpenSession, Repeated};
 
 impl Handle {
     /// Spends `code` and opens a session for the holder of `phone`, who becomes a citizen on first sight. For accounts that
@@ -35,7 +35,12 @@ impl Handle {
         client: Client,
     ) -> Result<SignedIn, Error> {
         let spent = self.spend(&phone, purpose, code, device.as_ref(), &client).await?;
-        self.enter_with_code(spent, entrant, device, client).await
+        let mut signed_in = self.enter_with_code(spent, entrant, device, client).await?;
+        if let Outcome::Session(opened) = &mut signed_in.outcome {
+            // It says something of a sign-up only.
+            opened.password_set = None;
+        }
+        Ok(signed_in)
     }
 
     /// Lets `entrant` in with a code that was spent. If that fails through no fault of theirs the code is good again.
@@ -46,30 +51,74 @@ impl Handle {
         device: Option<Device>,
         client: Client,
     ) -> Result<SignedIn, Error> {
+        let outcome = self.enter_with(&spent, entrant, &subject, device.as_ref(), &client).await;
+        match outcome {
+            Ok(outcome) => {
+                if spent.failed > 0 && matches!(outcome, Outcome::Session(_)) {
+                    self.parts.guard.forget_failures(&subject).await;
+                }
+                Ok(SignedIn { code: Some(spent.code), ..outcome.into() })
+            }
+            Err(error) => {
+                match what_is_left(&error, spent.again) {
+                    Left::Good => self.parts.otp.restore(&spent.code).await,
+                    Left::Unclear => self.parts.otp.answer_was_lost(&spent.code).await,
+                    Left::Nothing => {}
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Lets in whoever spent a code. One that was spent before leads to what it led to then, if that is for whoever asks.
+    async fn enter_with(
+        &self,
+        spent: &SpentCode,
+        entrant: Entrant,
+        subject: &Subject,
+        device: Option<&Device>,
+        client: &Client,
+    ) -> Result<Outcome, Error> {
+        if let Some(again) = spent.again
+            && let Some(outcome) = self.answer_again(spent, again, device, client).await?
+        {
+            return Ok(outcome);
+        }
         let message = OpenSession {
             entrant,
             proven: vec![Proof::Otp],
             method: "otp",
             token_epoch: None,
             spend: None,
-            device: device.clone(),
+            proof_id: Some(spent.code.id),
+            device: device.cloned(),
             client: client.clone(),
         };
-        let entering = Entering { subject: &subject, device: device.as_ref() };
-        match self.enter(message, &entering).await {
-            Ok(outcome) => {
-                if spent.failed > 0 && matches!(outcome, Outcome::Session(_)) {
-                    self.parts.guard.forget_failures(&subject).await;
-                }
-                Ok(outcome.into())
+        match self.enter(message, &Entering { subject, first: Some(spent.code.id), device }).await {
+            // Another request with the same code was faster.
+            Err(Error::Sessions(sessions::Error::ProofUsed)) => {
+                let again = spent.again.unwrap_or(Again { lost: false });
+                self.answer_again(spent, again, device, client).await?.ok_or_else(spent_before)
             }
-            Err(error) => {
-                if may_try_again(&error) {
-                    self.parts.otp.restore(spent).await;
-                }
-                Err(error)
-            }
+            outcome => outcome,
         }
+    }
+
+    /// What a code led to that was spent before. Returns `None` if nothing came of it.
+    async fn answer_again(
+        &self,
+        spent: &SpentCode,
+        Again { lost }: Again,
+        device: Option<&Device>,
+        client: &Client,
+    ) -> Result<Option<Outcome>, Error> {
+        let asked = AskAgain { proof_id: spent.code.id, device: device.cloned(), lost, client: client.clone() };
+        match self.parts.sessions.answer_again(asked).await? {
+            Repeated::Session(opened) => return Ok(Some(Outcome::Session(opened))),
+            Repeated::Refused => return Err(spent_before()),
+            Repeated::Nothing => {}
+        }
+        self.step_again(spent.code.id, lost, device).await
     }
 
     /// Spends a code. A wrong one is a failure of the account, or of the known device it is entered on if strangers are
@@ -105,12 +154,27 @@ impl Handle {
     }
 }
 
-/// Whether a code that was spent may be good for another try: the login failed through no fault of the user, and it is
-/// certain that no session was opened with it.
-fn may_try_again(error: &Error) -> bool {
+fn spent_before() -> Error {
+    otp::Error::Invalid { guessed: false, lock: None }.into()
+}
+
+/// What becomes of a code whose login failed.
+enum Left {
+    /// It is as good as before: it is certain that nothing came of it, through no fault of the user.
+    Good,
+    /// Something may have come of it that nobody was told: whoever enters it is told then.
+    Unclear,
+    Nothing,
+}
+
+fn what_is_left(error: &Error, again: Option<Again>) -> Left {
+    let good = if again.is_some() { Left::Unclear } else { Left::Good };
     match error {
-        Error::Sessions(error) => !error.is_unclear() && !matches!(error, sessions::Error::Suspended),
-        Error::ShortMemory(_) => true,
-        _ => false,
+        // Whose answer was known to be lost has not got one now either.
+        _ if again.is_some_and(|again| !again.lost) => Left::Nothing,
+        Error::Sessions(sessions::Error::Suspended | sessions::Error::ProofUsed) => Left::Nothing,
+        Error::Sessions(error) if error.is_unclear() => Left::Unclear,
+        Error::Sessions(_) | Error::ShortMemory(_) => good,
+        _ => Left::Nothing,
     }
 }

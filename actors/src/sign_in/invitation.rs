@@ -26,11 +26,12 @@ impl Handle {
             method: "password",
             token_epoch: Some(token_epoch),
             spend: None,
+            proof_id: None,
             device: device.clone(),
             client,
         };
         let subject = Subject::stranger(&phone);
-        let entering = Entering { subject: &subject, device: device.as_ref() };
+        let entering = Entering { subject: &subject, first: None, device: device.as_ref() };
         let outcome = self.enter(message, &entering).await?;
         if matches!(outcome, Outcome::Session(_)) {
             self.parts.guard.forget_failures(&subject).await;

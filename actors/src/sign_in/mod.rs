@@ -3,7 +3,8 @@
 //!
 //! What was proven so far is kept in Redis for a few minutes under the hash of an opaque token, which opens nothing but the
 //! next step. A code that was spent for a login that PostgreSQL then could not finish becomes valid again, so that an outage
-//! costs the user a retry and not one of three codes an hour.
+//! costs the user a retry and not one of three codes an hour. A code that led to an answer nobody got leads to the same answer
+//! once more: the same session, of which there is one for a code, or the same next step.
 
 mod code;
 mod error;
@@ -16,9 +17,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Script;
+use uuid::Uuid;
 
 pub use self::error::Error;
 pub use self::password::{Credentials, Portal};
+pub use self::second_step::StepRef;
 pub use self::signup::{NewSignup, SignupStarted};
 pub use crate::sessions::Opened;
 
@@ -70,6 +73,10 @@ pub struct SignedIn {
     pub outcome: Outcome,
     /// What is left of the limit that this drew on.
     pub budget: Option<Budget>,
+    /// The one-time code that led to it, which can be answered again if nobody gets the answer.
+    pub code: Option<otp::CodeRef>,
+    /// The last step that led to it, which can be answered again if nobody gets the answer.
+    pub step: Option<StepRef>,
     /// Backup codes, if a second factor was set up on the way. They are shown this once.
     pub backup_codes: Vec<BackupCode>,
 }
@@ -106,6 +113,8 @@ pub struct Handle {
 /// Who opens a session: whose failures are forgiven then, and on which device.
 struct Entering<'a> {
     subject: &'a Subject,
+    /// The id of the code that was the first step. What it leads to is the same however often it is entered.
+    first: Option<Uuid>,
     device: Option<&'a Device>,
 }
 
@@ -126,6 +135,6 @@ impl Handle {
 
 impl From<Outcome> for SignedIn {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, budget: None, backup_codes: Vec::new() }
+        Self { outcome, budget: None, code: None, step: None, backup_codes: Vec::new() }
     }
 }

@@ -80,10 +80,11 @@ impl Handle {
             method: "password",
             token_epoch: Some(account.token_epoch),
             spend: None,
+            proof_id: None,
             device: device.clone(),
             client: client.clone(),
         };
-        let entering = Entering { subject: &subject, device: device.as_ref() };
+        let entering = Entering { subject: &subject, first: None, device: device.as_ref() };
         let outcome = match self.enter(message, &entering).await {
             // The password was changed while the old one was being verified.
             Err(Error::Sessions(sessions::Error::Outdated)) => Err(Error::CredentialsInvalid(budget)),

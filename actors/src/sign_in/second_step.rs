@@ -2,11 +2,15 @@
 
 use std::time::Duration;
 
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
+use uuid::Uuid;
 
 use super::{Entering, Error, Handle, Outcome, SecondStep, SignedIn};
 use crate::domain::client::{Client, Device};
+use crate::domain::entropy;
 use crate::domain::keys::opaque_token;
 use crate::domain::language::Language;
 use crate::domain::otp::Purpose;
@@ -17,7 +21,7 @@ use crate::domain::secret::Secret;
 use crate::guard::{self, Failure};
 use crate::limits::{Attempt, Subject};
 use crate::otp::{self, SpentCode};
-use crate::sessions::{self, Entrant, OpenSession, Pending, Spend};
+use crate::sessions::{self, AskAgain, Entrant, OpenSession, Pending, Repeated, Spend};
 use crate::store::accounts::Account;
 use crate::two_factor::{Enrolment, Offered};
 
@@ -27,6 +31,8 @@ const LIFE: Duration = Duration::from_mins(5);
 /// A login that waits for its next step, as Redis keeps it.
 #[derive(Clone, Serialize, Deserialize)]
 struct Waiting {
+    /// What the session is opened with that comes of it: there is one.
+    proof_id: Uuid,
     user_id: UserId,
     phone: String,
     language: Language,
@@ -38,7 +44,23 @@ struct Waiting {
     device_id: Option<String>,
     device_name: Option<String>,
     expires_at: DateTime<Utc>,
+    /// Set once the last step was passed: the token is kept, so that who lost the answer can ask again.
+    #[serde(default)]
+    done: Option<DoneStep>,
 }
+
+/// A last step that was passed.
+#[derive(Clone, Serialize, Deserialize)]
+struct DoneStep {
+    /// The keyed hash of what passed it.
+    code: String,
+    /// Whether it is known that nobody got the answer.
+    lost: bool,
+}
+
+/// The last step of a login. If nobody gets the answer, whoever comes with the same token and code is answered again.
+#[derive(Debug)]
+pub struct StepRef(Secret);
 
 impl Waiting {
     fn enrols(&self) -> bool {
@@ -69,6 +91,15 @@ impl Waiting {
     }
 }
 
+/// The next step of a login, as it is answered. Without methods a second factor must be set up.
+fn step(mfa_token: Secret, methods: Vec<&'static str>, expires_in: Duration) -> Outcome {
+    if methods.is_empty() {
+        let methods = Method::ALL.map(Method::as_str).to_vec();
+        return Outcome::Enrolment(SecondStep { mfa_token, methods, expires_in });
+    }
+    Outcome::SecondStep(SecondStep { mfa_token, methods, expires_in })
+}
+
 /// A proof that is right, and what ends with its use.
 struct Proven {
     proof: Proof,
@@ -86,8 +117,12 @@ impl Handle {
     /// Keeps what was proven so far, and answers the token that goes on with it.
     pub(super) async fn keep_pending(&self, pending: Pending, entering: &Entering<'_>) -> Result<Outcome, Error> {
         let Pending { user_id, phone, language, proven, token_epoch, methods } = pending;
-        let token = opaque_token(&*self.parts.entropy)?;
+        let token = match entering.first {
+            Some(code) => self.first_step_token(code),
+            None => opaque_token(&*self.parts.entropy)?,
+        };
         let waiting = Waiting {
+            proof_id: entropy::uuid_v7(self.parts.clock.now(), &*self.parts.entropy)?,
             user_id,
             phone: phone.to_string(),
             language,
@@ -98,14 +133,41 @@ impl Handle {
             device_id: entering.device.and_then(|device| device.id.clone()),
             device_name: entering.device.and_then(|device| device.name.clone()),
             expires_at: self.parts.clock.now() + LIFE,
+            done: None,
         };
         self.keep(&token, &waiting).await?;
-        let step = |methods| SecondStep { mfa_token: token, methods, expires_in: LIFE };
-        Ok(if methods.is_empty() {
-            Outcome::Enrolment(step(Method::ALL.map(Method::as_str).to_vec()))
-        } else {
-            Outcome::SecondStep(step(methods))
-        })
+        Ok(step(token, methods, LIFE))
+    }
+
+    /// The token of the step that follows a code: the same however often it is asked for.
+    fn first_step_token(&self, code: Uuid) -> Secret {
+        let hash = self.parts.hash_key.hash("first_step", &[&code.to_string()]);
+        Secret::from(URL_SAFE_NO_PAD.encode(hash))
+    }
+
+    /// The step that a code led to before, for the device whose token came with it then, or where it is known that nobody got
+    /// the answer. Returns `None` if there is none.
+    pub(super) async fn step_again(
+        &self,
+        code: Uuid,
+        lost: bool,
+        device: Option<&Device>,
+    ) -> Result<Option<Outcome>, Error> {
+        let token = self.first_step_token(code);
+        let waiting = match self.waiting(&token).await {
+            Err(Error::MfaTokenInvalid) => return Ok(None),
+            waiting => waiting?,
+        };
+        let before = waiting.device();
+        let id = device.and_then(Device::secret_id);
+        let same = id.is_some() && id == before.as_ref().and_then(Device::secret_id);
+        if !(lost || same) {
+            return Err(otp::Error::Invalid { guessed: false, lock: None }.into());
+        }
+        let left = (waiting.expires_at - self.parts.clock.now()).to_std().unwrap_or_default();
+        let offered = |name: &String| Offered::parse(name).map_or("password", Offered::as_str);
+        let methods = waiting.methods.iter().map(offered).collect();
+        Ok(Some(step(token, methods, left)))
     }
 
     async fn keep(&self, token: &Secret, waiting: &Waiting) -> Result<(), Error> {
@@ -115,18 +177,80 @@ impl Handle {
         Ok(self.parts.memory.command::<()>(&set).await?)
     }
 
+    /// The login that waits for its next step.
     async fn waiting(&self, token: &Secret) -> Result<Waiting, Error> {
+        self.kept(token).await.and_then(|kept| if kept.done.is_none() { Ok(kept) } else { Err(Error::MfaTokenInvalid) })
+    }
+
+    /// The login that waits for its next step, or passed the last.
+    async fn kept(&self, token: &Secret) -> Result<Waiting, Error> {
         let mut get = redis::cmd("GET");
         let state: Option<String> = self.parts.memory.command(get.arg(self.mfa_key(token))).await?;
         let waiting: Option<Waiting> = state.and_then(|state| serde_json::from_str(&state).ok());
         waiting.filter(|waiting| waiting.expires_at > self.parts.clock.now()).ok_or(Error::MfaTokenInvalid)
     }
 
-    /// Takes the token away. Of several who try at once, one succeeds.
-    async fn claim(&self, token: &Secret) -> Result<(), Error> {
+    /// Forgets a step that led to the next. Best effort: at most one session comes of it.
+    async fn forget(&self, token: &Secret) {
         let mut delete = redis::cmd("DEL");
-        let claimed: u32 = self.parts.memory.command(delete.arg(self.mfa_key(token))).await?;
-        if claimed == 1 { Ok(()) } else { Err(Error::MfaTokenInvalid) }
+        if let Err(error) = self.parts.memory.command::<()>(delete.arg(self.mfa_key(token))).await {
+            tracing::debug!(%error, "a step that was passed stays until it expires");
+        }
+    }
+
+    fn code_hash(&self, token: &Secret, code: &Secret) -> String {
+        hex::encode(self.parts.hash_key.hash("last_step", &[token.expose(), code.expose()]))
+    }
+
+    /// Keeps that the last step was passed with a code. Best effort: the database lets one session come of it.
+    async fn keep_done(&self, token: &Secret, waiting: &Waiting, code: &Secret, lost: bool) {
+        let done = Some(DoneStep { code: self.code_hash(token, code), lost });
+        if let Err(error) = self.keep(token, &Waiting { done, ..waiting.clone() }).await {
+            tracing::debug!(%error, "that a login came to its end could not be kept");
+        }
+    }
+
+    /// Notes that nobody got the answer to a last step.
+    pub async fn step_was_lost(&self, StepRef(token): StepRef) {
+        let noted = async {
+            let mut kept = self.kept(&token).await?;
+            if let Some(done) = &mut kept.done {
+                done.lost = true;
+                self.keep(&token, &kept).await?;
+            }
+            Ok::<(), Error>(())
+        };
+        match noted.await {
+            // Only what led to a session is kept.
+            Ok(()) | Err(Error::MfaTokenInvalid) => {}
+            Err(error) => tracing::warn!(%error, "that the answer to a login was lost could not be noted"),
+        }
+    }
+
+    /// What came of a last step that was passed with this code, where it is known that nobody got the answer. Returns `None` if
+    /// nothing did.
+    async fn last_step_again(
+        &self,
+        token: &Secret,
+        kept: &Waiting,
+        code: &Secret,
+        client: &Client,
+    ) -> Result<Option<SignedIn>, Error> {
+        let Some(done) = &kept.done else { return Ok(None) };
+        if !done.lost || done.code != self.code_hash(token, code) {
+            return Err(Error::MfaTokenInvalid);
+        }
+        let (proof_id, device) = (kept.proof_id, kept.device());
+        let asked = AskAgain { proof_id, device: device.clone(), lost: true, client: client.clone() };
+        match self.parts.sessions.answer_again(asked).await? {
+            Repeated::Session(opened) => {
+                self.keep_done(token, kept, code, false).await;
+                let signed_in = SignedIn::from(Outcome::Session(opened));
+                Ok(Some(SignedIn { step: Some(StepRef(token.clone())), ..signed_in }))
+            }
+            Repeated::Refused => Err(Error::MfaTokenInvalid),
+            Repeated::Nothing => Ok(None),
+        }
     }
 
     /// Sends the code of the second step by SMS.
@@ -157,7 +281,10 @@ impl Handle {
         code: &Secret,
         client: Client,
     ) -> Result<SignedIn, Error> {
-        let waiting = self.waiting(token).await?;
+        let waiting = self.kept(token).await?;
+        if let Some(again) = self.last_step_again(token, &waiting, code, &client).await? {
+            return Ok(again);
+        }
         if waiting.enrols() {
             return self.with_enrolment(token, &waiting, code, client).await;
         }
@@ -178,28 +305,28 @@ impl Handle {
             None => self.prove_password(&account, code, &subject, &client).await?,
         };
         let budget = attempt.as_ref().map(|attempt| attempt.budget.given_back());
-        let outcome = self.complete(token, &waiting, (proof, spend), &client).await;
+        let outcome = self.complete((token, code), &waiting, (proof, spend), &client).await;
         if let (Err(Error::Sessions(error)), Some(sms)) = (&outcome, sms)
             && !error.is_unclear()
         {
-            self.parts.otp.restore(sms).await;
+            self.parts.otp.restore(&sms.code).await;
         }
         self.end_step(attempt, &outcome, &account, proof.as_str(), &client).await?;
         if let (Ok(Outcome::Session(_)), Proof::SmsCode) = (&outcome, proof) {
             self.parts.guard.forget_failures(&subject).await;
         }
-        Ok(SignedIn { budget, ..outcome?.into() })
+        let step = Some(StepRef(token.clone()));
+        Ok(SignedIn { budget, step, ..outcome?.into() })
     }
 
-    /// Takes the token and opens the session. A token whose login could not be finished, and surely was not, is given back.
+    /// Opens the session, of which there is one however many try at once. A token whose login could not be finished stays good.
     async fn complete(
         &self,
-        token: &Secret,
+        (token, code): (&Secret, &Secret),
         waiting: &Waiting,
         (proof, spend): (Proof, Option<Spend>),
         client: &Client,
     ) -> Result<Outcome, Error> {
-        self.claim(token).await?;
         let device = waiting.device();
         let subject = waiting.subject();
         let message = OpenSession {
@@ -208,19 +335,23 @@ impl Handle {
             method: waiting.method(),
             token_epoch: Some(waiting.token_epoch),
             spend,
+            proof_id: Some(waiting.proof_id),
             device: device.clone(),
             client: client.clone(),
         };
-        let entering = Entering { subject: &subject, device: device.as_ref() };
+        let entering = Entering { subject: &subject, first: None, device: device.as_ref() };
         let outcome = match self.enter(message, &entering).await {
-            Err(Error::Sessions(sessions::Error::Outdated)) => return Err(Error::MfaTokenInvalid),
+            Err(Error::Sessions(sessions::Error::Outdated | sessions::Error::ProofUsed)) => {
+                return Err(Error::MfaTokenInvalid);
+            }
             outcome => outcome,
         };
-        if let Err(Error::Sessions(error)) = &outcome
-            && !error.is_unclear()
-            && let Err(error) = self.keep(token, waiting).await
-        {
-            tracing::warn!(%error, "a login that waits for its second step was lost");
+        match &outcome {
+            Ok(Outcome::Session(_)) => self.keep_done(token, waiting, code, false).await,
+            Ok(_) => self.forget(token).await,
+            // Whether it was done is found out when it is tried again.
+            Err(Error::Sessions(error)) if error.is_unclear() => self.keep_done(token, waiting, code, true).await,
+            Err(_) => {}
         }
         outcome
     }
@@ -276,10 +407,11 @@ impl Handle {
             Method::Totp => Proof::Totp,
             Method::Sms => Proof::SmsCode,
         };
-        let outcome = self.complete(token, waiting, (proof, None), &client).await?;
+        let outcome = self.complete((token, code), waiting, (proof, None), &client).await?;
         if matches!(outcome, Outcome::Session(_)) {
             self.parts.guard.forget_failures(&subject).await;
         }
-        Ok(SignedIn { backup_codes, ..outcome.into() })
+        let step = Some(StepRef(token.clone()));
+        Ok(SignedIn { step, backup_codes, ..outcome.into() })
     }
 }

@@ -147,7 +147,7 @@ impl Handle {
         let entrant = match self.entrant(&phone, &spent, &client).await {
             Ok(entrant) => entrant,
             Err(error) => {
-                self.parts.otp.restore(spent).await;
+                self.parts.otp.restore(&spent.code).await;
                 return Err(error);
             }
         };
@@ -158,7 +158,9 @@ impl Handle {
             tracing::debug!(%error, "a finished sign-up stays until it expires");
         }
         if let Outcome::Session(opened) = &mut signed_in.outcome {
-            opened.password_set = Some(claimed && opened.is_new_user);
+            // Who is answered again is told what they were told before.
+            let set = opened.password_set.unwrap_or(claimed);
+            opened.password_set = Some(set && opened.is_new_user);
         }
         Ok(signed_in)
     }
@@ -170,7 +172,7 @@ impl Handle {
             .iter()
             .map(|(code, waiting)| Claim { code, password: &waiting.password, from: &waiting.from })
             .collect();
-        Ok(match decide(&claims, spent.id(), &self.whence(client)) {
+        Ok(match decide(&claims, &spent.code.id.to_string(), &self.whence(client)) {
             Decision::Nothing => Entrant::Phone(phone),
             Decision::Refuse => Entrant::Contested(phone),
             Decision::Take { place, contested } => {

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use sqlx::types::ipnetwork::IpNetwork;
+use uuid::Uuid;
 
 use super::accounts::Account;
 use super::users::{level, role};
@@ -143,6 +144,97 @@ impl UnitOfWork {
             seed,
             access_until,
             now
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+}
+
+/// A session that somebody may be answered again.
+#[derive(Debug)]
+pub struct Repeatable {
+    /// The session.
+    pub session_id: SessionId,
+    /// What goes on with it.
+    pub session: Refreshable,
+    /// Its user.
+    pub holder: Holder,
+    /// By which hash its device is known.
+    pub device_hash: Option<Vec<u8>>,
+    /// Whether it looks as if nobody ever got its tokens: none was exchanged, and its user proved nothing since.
+    pub is_untouched: bool,
+    /// Whether the account was made with it.
+    pub made_account: bool,
+    /// Whether the account has a password.
+    pub has_password: bool,
+}
+
+impl UnitOfWork {
+    /// The session that was opened with a proof, its row locked until the end. Returns `None` if there is none.
+    pub async fn lock_session_of_proof(&mut self, proof_id: Uuid) -> Result<Option<Repeatable>, Error> {
+        let row = sqlx::query!(
+            r#"SELECT s.id, s.user_id, s.refresh_seed, s.refresh_generation, s.amr, s.auth_time, s.expires_at, s.access_until,
+                      s.last_activity + make_interval(secs => s.idle_seconds) AS idle_until,
+                      (s.revoked_at IS NOT NULL) AS "is_revoked!", s.is_staff, s.device_hash,
+                      (s.refresh_generation = 0 AND s.auth_time = s.created_at) AS "is_untouched!",
+                      (u.created_at = s.created_at) AS "made_account!",
+                      (u.password_hash IS NOT NULL) AS "has_password!",
+                      u.role, u.is_active, u.token_epoch, u.profile_completion,
+                      (u.password_temporary_until IS NOT NULL) AS "password_temporary!"
+               FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.proof_id = $1 FOR NO KEY UPDATE OF s"#,
+            proof_id
+        );
+        let Some(row) = row.fetch_optional(self.connection()).await? else { return Ok(None) };
+        let session = Refreshable {
+            user_id: row.user_id.into(),
+            refresh_seed: seed(&row.refresh_seed)?,
+            generation: number(row.refresh_generation)?,
+            amr: row.amr,
+            auth_time: row.auth_time,
+            expires_at: row.expires_at,
+            idle_until: row.idle_until,
+            access_until: row.access_until,
+            // Nobody refreshed it yet who may be answered again.
+            refreshes: Refreshes::default(),
+            is_revoked: row.is_revoked,
+            is_staff: row.is_staff,
+        };
+        let holder = Holder {
+            id: session.user_id,
+            role: role(&row.role)?,
+            is_active: row.is_active,
+            token_epoch: row.token_epoch,
+            profile_completion: level(&row.profile_completion)?,
+            password_temporary: row.password_temporary,
+        };
+        Ok(Some(Repeatable {
+            session_id: row.id.into(),
+            session,
+            holder,
+            device_hash: row.device_hash,
+            is_untouched: row.is_untouched,
+            made_account: row.made_account,
+            has_password: row.has_password,
+        }))
+    }
+
+    /// Gives a session another device: the one whose token went out with an answer that nobody got does not exist.
+    pub async fn move_session(
+        &mut self,
+        (user_id, session_id): (UserId, SessionId),
+        from: &[u8],
+        to: &[u8; 32],
+    ) -> Result<(), Error> {
+        sqlx::query!("UPDATE sessions SET device_hash = $2 WHERE id = $1", session_id.get(), to)
+            .execute(self.connection())
+            .await?;
+        sqlx::query!(
+            "UPDATE known_devices SET device_hash = $3 WHERE user_id = $1 AND device_hash = $2
+               AND NOT EXISTS (SELECT 1 FROM known_devices WHERE user_id = $1 AND device_hash = $3)",
+            user_id.get(),
+            from,
+            to
         )
         .execute(self.connection())
         .await?;

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 
 use chrono::{DateTime, Utc};
 use sqlx::types::ipnetwork::IpNetwork;
+use uuid::Uuid;
 
 use super::{Db, Error, UnitOfWork};
 use crate::domain::principal::{SessionId, UserId};
@@ -35,6 +36,8 @@ pub struct NewSession<'a> {
     pub idle: Option<chrono::Duration>,
     /// Whether the user's role needs a password.
     pub is_staff: bool,
+    /// What it is opened with, where that is good for one session.
+    pub proof_id: Option<Uuid>,
 }
 
 /// A session as its owner sees it.
@@ -62,8 +65,8 @@ pub struct Listed {
 
 impl UnitOfWork {
     /// Opens a session, notes the device, and counts the login unless it made the account. Answers whether it is the first
-    /// time that the user signed in from this device, while they have used another. One statement, since every one costs a
-    /// round trip.
+    /// time that the user signed in from this device, while they have used another. Fails with [`Error::Refused`] where a session
+    /// was opened with the same proof. One statement, since every one costs a round trip.
     pub async fn open_session(
         &mut self,
         new: &NewSession<'_>,
@@ -83,8 +86,8 @@ impl UnitOfWork {
                opened AS (
                    INSERT INTO sessions (user_id, refresh_seed, login_method, amr, device, device_hash, user_agent,
                                          ip_address, auth_time, created_at, last_activity, expires_at, access_until,
-                                         idle_seconds, is_staff)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, $12, $13) RETURNING id)
+                                         idle_seconds, is_staff, proof_id)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, $12, $13, $15) RETURNING id)
                SELECT o.id AS "id!", (d.is_new AND s.exist) AS "is_new_device!" FROM opened o, device d, others s"#,
             new.user_id.get(),
             &new.refresh_seed,
@@ -100,6 +103,7 @@ impl UnitOfWork {
             new.idle.and_then(|idle| i32::try_from(idle.num_seconds()).ok()),
             new.is_staff,
             counts,
+            new.proof_id,
         )
         .fetch_one(self.connection())
         .await?;

@@ -38,7 +38,7 @@ impl Handle {
             (Err(Error::CodeInvalid), Some(attempt), _) => {
                 self.parts.guard.failed(attempt, failure(&account, "second_factor"), client).await?;
             }
-            (Err(Error::Store(_)), _, Some(sms)) => self.parts.otp.restore(sms).await,
+            (Err(Error::Store(_)), _, Some(sms)) => self.parts.otp.restore(&sms.code).await,
             _ => {}
         }
         outcome

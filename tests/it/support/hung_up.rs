@@ -62,13 +62,21 @@ impl TestApp {
 
     /// Sends a request that is called `id`, and closes the connection after a while.
     pub(crate) async fn hangs_up(&self, request: &RawRequest, id: &str, after: Duration) {
+        let pause = async {
+            if !after.is_zero() {
+                tokio::time::sleep(after).await;
+            }
+        };
+        self.hangs_up_when(request, id, pause).await;
+    }
+
+    /// The same as soon as something else happened.
+    pub(crate) async fn hangs_up_when(&self, request: &RawRequest, id: &str, happens: impl Future<Output = ()>) {
         let address = self.in_public("").trim_start_matches("http://").to_owned();
         let mut connection = TcpStream::connect(address).await.unwrap();
         connection.set_nodelay(true).unwrap();
         connection.write_all(&request.bytes(id)).await.unwrap();
-        if !after.is_zero() {
-            tokio::time::sleep(after).await;
-        }
+        happens.await;
         drop(connection);
     }
 }

@@ -33,7 +33,6 @@ pub(crate) use self::factor::backup_codes;
 pub(crate) use self::hung_up::RawRequest;
 pub(crate) use self::logs::Logs;
 pub(crate) use self::process::{Ended, Folder, Process, civiclens, is_alive};
-#[expect(unused_imports, reason = "stories")]
 pub(crate) use self::proxy::Proxy;
 pub(crate) use self::quiet::Quiet;
 pub(crate) use self::records::Record;

@@ -1,10 +1,6 @@
--- Puts back a code that was spent for a login that then failed through no fault of the user, unless a new one came.
--- KEYS: code    ARGV: now, mac, expires, left, id, block, funnel
-if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
-local life = tonumber(ARGV[3]) - tonumber(ARGV[1])
-if life <= 0 then return 0 end
-redis.call('HSET', KEYS[1], 'mac', ARGV[2], 'expires', ARGV[3], 'left', ARGV[4], 'id', ARGV[5], 'block', ARGV[6],
-  'funnel', ARGV[7])
-redis.call('PEXPIRE', KEYS[1], life)
-if ARGV[6] ~= '' then redis.call('HINCRBY', ARGV[7], ARGV[6] .. ':entered', -1) end
+-- Makes a code good again that a try spent for something that then failed through no fault of the user, unless a new one came.
+-- KEYS: code    ARGV: id of the code
+if redis.call('HGET', KEYS[1], 'id') ~= ARGV[1] or redis.call('HDEL', KEYS[1], 'spent') == 0 then return 0 end
+local code = redis.call('HMGET', KEYS[1], 'block', 'funnel')
+if code[1] ~= '' then redis.call('HINCRBY', code[2], code[1] .. ':entered', -1) end
 return 1

@@ -1,5 +1,6 @@
 //! What the endpoints of signing in answer alike.
 
+use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use civiclens_actors::domain::backup_code::BackupCode;
 use civiclens_actors::domain::client::Device;
@@ -13,7 +14,8 @@ use utoipa::ToSchema;
 
 use crate::http::browser::{DeviceBody, wants_cookies};
 use crate::http::problem::{put_budget, whole_seconds};
-use crate::http::{ApiError, ApiState, NextStep};
+use crate::http::tasks::IfUndelivered;
+use crate::http::{ApiError, ApiState, NextStep, NodeState};
 
 /// A sentence for a person.
 #[derive(Serialize, ToSchema)]
@@ -92,7 +94,7 @@ impl<'a> Answering<'a> {
 
     /// Answers how a sign-in went on, and names a browser that has no name yet.
     pub(super) fn signed_in(&self, signed_in: SignedIn, device: Option<&Secret>) -> Result<HttpResponse, ApiError> {
-        let SignedIn { outcome, budget, backup_codes } = signed_in;
+        let SignedIn { outcome, budget, code, step, backup_codes } = signed_in;
         let mut response = match outcome {
             Outcome::Session(opened) => self.token(&opened, &backup_codes)?,
             Outcome::SecondStep(step) => {
@@ -107,6 +109,18 @@ impl<'a> Answering<'a> {
         }
         if let Some(budget) = budget {
             put_budget(&mut response, budget);
+        }
+        if let Some(node) = self.request.app_data::<Data<NodeState>>() {
+            let (otp, sign_in) = (self.state.otp.clone(), self.state.sign_in.clone());
+            let note = async move {
+                if let Some(code) = code {
+                    otp.answer_was_lost(&code).await;
+                }
+                if let Some(step) = step {
+                    sign_in.step_was_lost(step).await;
+                }
+            };
+            response.extensions_mut().insert(IfUndelivered::new(&node.tasks, note));
         }
         Ok(response)
     }

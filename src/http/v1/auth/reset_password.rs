@@ -1,6 +1,7 @@
 //! `POST /api/v1/auth/reset-password`.
 
-use actix_web::web::{Data, Json};
+use actix_web::HttpResponse;
+use actix_web::web::Data;
 use civiclens_actors::domain::secret::Secret;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -8,7 +9,8 @@ use utoipa::ToSchema;
 use super::answers::Message;
 use super::verify_otp::phone;
 use crate::http::problem::Problem;
-use crate::http::{ApiError, ApiState, Caller, ValidJson};
+use crate::http::tasks::IfUndelivered;
+use crate::http::{ApiError, ApiState, Caller, NodeState, ValidJson};
 
 /// What the message brought, and the new password.
 #[derive(Deserialize, ToSchema)]
@@ -36,11 +38,15 @@ pub(in crate::http) struct ResetPassword {
                          (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn handle(
     state: Data<ApiState>,
+    node: Data<NodeState>,
     caller: Caller,
     body: ValidJson<ResetPassword>,
-) -> Result<Json<Message>, ApiError> {
+) -> Result<HttpResponse, ApiError> {
     let ResetPassword { phone: number, reset_token, new_password } = body.0;
     let phone = number.as_deref().map(phone).transpose()?;
-    state.credentials.reset(phone, reset_token, new_password, &caller.0).await?;
-    Ok(Json(Message { message: "The password is set. Sign in with it." }))
+    let done = state.credentials.reset(phone, reset_token, new_password, &caller.0).await?;
+    let mut response = HttpResponse::Ok().json(Message { message: "The password is set. Sign in with it." });
+    let loss = async move { state.credentials.answer_was_lost(done).await };
+    response.extensions_mut().insert(IfUndelivered::new(&node.tasks, loss));
+    Ok(response)
 }
