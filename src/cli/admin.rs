@@ -44,14 +44,11 @@ impl TryFrom<CreateAdmin> for NewAdmin {
     fn try_from(given: CreateAdmin) -> anyhow::Result<Self> {
         let phone = Phone::parse(&given.phone).context("--phone")?;
         let said = |fault: FieldError| anyhow::anyhow!("{}: {}", fault.field, fault.message);
-        let text = password_text(given.password_file.as_deref())?;
-        Ok(Self {
-            phone,
-            full_name: contact::full_name("--full-name", &given.full_name).map_err(said)?,
-            email: contact::email("--email", &given.email).map_err(said)?,
-            employee_id: contact::employee_id("--employee-id", &given.employee_id).map_err(said)?,
-            password: password(&text)?,
-        })
+        let full_name = contact::full_name("--full-name", &given.full_name).map_err(said)?;
+        let email = contact::email("--email", &given.email).map_err(said)?;
+        let employee_id = contact::employee_id("--employee-id", &given.employee_id).map_err(said)?;
+        let password = password(&password_text(given.password_file.as_deref())?)?;
+        Ok(Self { phone, full_name, email, employee_id, password })
     }
 }
 
@@ -76,6 +73,31 @@ fn password(text: &str) -> anyhow::Result<Secret> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_and_addresses_are_read_as_over_http() {
+        let given = |full_name: &str, email: &str, employee_id: &str| {
+            let given = CreateAdmin {
+                phone: "98765 00001".to_owned(),
+                full_name: full_name.to_owned(),
+                email: email.to_owned(),
+                employee_id: employee_id.to_owned(),
+                password_file: Some("/nowhere/at/all".into()),
+            };
+            NewAdmin::try_from(given).unwrap_err().to_string()
+        };
+        let fine = given(" Asha\u{202E} Rao ", "asha@example.org", "EMP-1");
+        assert!(fine.contains("password file"), "only the password is missing: {fine}");
+        for (said, option) in [
+            (given("\u{2800}", "asha@example.org", "EMP-1"), "--full-name: "),
+            (given("Asha Rao", "\"a,b\"@example.org", "EMP-1"), "--email: "),
+            (given("Asha Rao", "\u{430}sha@example.org", "EMP-1"), "--email: "),
+            (given("Asha Rao", "asha@[192.0.2.1]", "EMP-1"), "--email: "),
+            (given("Asha Rao", "asha@example.org", "\u{200B}"), "--employee-id: "),
+        ] {
+            assert!(said.starts_with(option), "{said}");
+        }
+    }
 
     #[test]
     fn a_password_is_one_line() {
