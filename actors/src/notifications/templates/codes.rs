@@ -147,21 +147,22 @@ pub(super) fn sms(purpose: Purpose, filling: &Filling<'_>, readers: Readers<'_>)
     };
     let (code, language) = (filling.secret("code")?, filling.language);
     let told = format!("{code} {} {}", words.of(language), LIFE.with_minutes(language, filling.life()?));
-    let text = with_lines(told, code, readers);
+    let text = with_lines(told, code, readers, "\n\n");
     if readers.android_app_hash.is_none() || is_one_sms(&text) {
         return Ok(text);
     }
-    Ok(with_lines(format!("{code} {}", short.of(language)), code, readers))
+    Ok(with_lines(format!("{code} {}", short.of(language)), code, readers, "\n"))
 }
 
-/// The text with the lines that programs read.
-fn with_lines(mut text: String, code: &str, readers: Readers<'_>) -> String {
+/// The text with the lines that programs read, the last of them after `gap`.
+fn with_lines(mut text: String, code: &str, readers: Readers<'_>, gap: &str) -> String {
     if let Some(hash) = readers.android_app_hash {
         text.push('\n');
         text.push_str(hash);
     }
     if let Some(domain) = readers.webotp_domain {
-        text.push_str("\n@");
+        text.push_str(gap);
+        text.push('@');
         text.push_str(domain);
         text.push_str(" #");
         text.push_str(code);
