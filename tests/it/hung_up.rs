@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use civiclens_actors::domain::clock::Clock;
 use civiclens_actors::domain::limit::Rate;
+use civiclens_actors::domain::role::Role;
 use serde_json::{Value, json};
 
 use crate::support::{PASSWORD, RawRequest, TestApp, WRONG, eventually, story, story_with, totp};
@@ -45,6 +46,19 @@ async fn traces(app: &TestApp, id: &str) -> Vec<String> {
     sqlx::query_scalar(sql).bind(id).fetch_all(&app.db).await.unwrap()
 }
 
+/// An officer who was invited, and the token of the invitation.
+async fn invited(app: &TestApp, admin: &str, phone: &str) -> (i64, String) {
+    let mut officer = crate::support::officer(phone, "nodal_officer");
+    officer.as_object_mut().unwrap().remove("password");
+    let created = app.posts_as(admin, "/api/v1/auth/create-officer", officer.clone()).await;
+    let letter = eventually("an invitation", async || {
+        app.mail.messages_to(officer["email"].as_str().unwrap()).into_iter().next()
+    });
+    let text = letter.await.text;
+    let token = text.split_once("#token=").unwrap().1.split_whitespace().next().unwrap().to_owned();
+    (created.body["user_id"].as_i64().unwrap(), token)
+}
+
 /// Makes ready what a request to `path` needs, each time for another person. `None` for what records nothing.
 async fn prepare(app: &TestApp, admin: &str, path: &str, number: usize) -> Option<RawRequest> {
     let name = path.strip_prefix("/api/v1/auth/").unwrap_or(path);
@@ -62,6 +76,14 @@ async fn prepare(app: &TestApp, admin: &str, path: &str, number: usize) -> Optio
             post(json!({ "phone": phone, "otp": person.code_from_sms().await }))
         }
         "create-officer" => post(crate::support::officer(&phone, "nodal_officer")).by(admin),
+        "accept-invitation" | "/api/v1/admin/users/{id}/invite" => {
+            let (id, token) = invited(app, admin, &phone).await;
+            if name == "accept-invitation" {
+                post(json!({ "token": token, "password": PASSWORD }))
+            } else {
+                RawRequest::post(&path.replace("{id}", &id.to_string()), Value::Null).by(admin)
+            }
+        }
         _ => {
             let session = app.signs_up(&phone).await;
             let sent = app.twilio.messages_to(&e164).len();
@@ -124,6 +146,7 @@ async fn every_writing_route_does_as_much_for_a_client_that_hangs_up() {
         settings.rate_limit.otp_per_address = wide;
         settings.rate_limit.login_per_address = wide;
         settings.rate_limit.password_reset_per_address = wide;
+        settings.two_factor.enforced_roles = vec![Role::Admin];
     };
     story_with(configure, async |app| {
         let admin = app.admin().await.token;
