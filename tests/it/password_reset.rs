@@ -193,6 +193,7 @@ async fn a_link_goes_to_an_officer_under_our_own_name_whatever_the_request_says(
         session.whoami().await.refused(401, "unauthenticated");
         // The second factor is asked for all the same.
         app.logs_in(PHONE, NEW).await.asks_for_more();
+        app.everything_announced().await;
         app.jobs_are_done().await;
         let subjects: Vec<_> = app.mail.messages_to(EMAIL).into_iter().map(|mail| mail.subject).collect();
         assert!(subjects.contains(&"Your CivicLens password was changed".to_owned()), "{subjects:?}");

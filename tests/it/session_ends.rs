@@ -11,7 +11,7 @@ const DAY: i64 = 24 * 60;
 
 /// Another session of an administrator, with the app that they set up.
 async fn admin_enters<'a>(app: &'a TestApp, secret: &str) -> Session<'a> {
-    let step = app.logs_in(PHONE, PASSWORD).await.ok();
+    let step = app.logs_in(PHONE, PASSWORD).await.asks_for_more();
     let code = totp(secret, app.clock.now());
     let body = json!({ "mfa_token": step.text("mfa_token"), "method": "totp", "code": code });
     Session::of(app, app.posts("/api/v1/auth/verify-2fa", body).await.ok())
