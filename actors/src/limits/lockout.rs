@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::{Script, ScriptInvocation};
+use tokio::runtime::Handle;
 
 use super::one_by_one::{OneByOne, Turn};
 use super::{LOCK_LUA, LOG_LUA, millis};
@@ -110,11 +111,14 @@ pub enum Refused {
     NoId,
 }
 
-/// An admitted attempt. It counts as a failure until it is ended.
+/// An admitted attempt. It counts as a failure until it is ended. One that is given up, since something broke before
+/// it was judged, ends as one that was no failure.
 #[derive(Debug)]
-#[must_use = "an attempt that is not ended counts as a failure"]
+#[must_use = "an attempt is to be judged"]
 pub struct Attempt {
     id: String,
+    /// What ends it, as long as nobody did.
+    open: Option<Lockout>,
     keys: [String; 7],
     /// What is left of the account's budget, this attempt taken off.
     pub budget: Budget,
@@ -122,6 +126,18 @@ pub struct Attempt {
     pub in_session: bool,
     /// Until it is ended, the next one of the same subject from the same address waits.
     _turn: Turn,
+}
+
+impl Drop for Attempt {
+    fn drop(&mut self) {
+        let (Some(lockout), Ok(runtime)) = (self.open.take(), Handle::try_current()) else { return };
+        let (keys, id) = (self.keys.clone(), self.id.clone());
+        runtime.spawn(async move {
+            if let Err(error) = lockout.end_by(&keys, &id, "passed").await {
+                tracing::warn!(%error, "an attempt that was given up counts as a failure");
+            }
+        });
+    }
 }
 
 /// The locks. Cheap to clone.
@@ -212,7 +228,8 @@ impl Lockout {
             return match outcome.as_str() {
                 "ok" => {
                     let (budget, in_session) = (budget(per_account), subject.is_session());
-                    Ok(Attempt { id, keys, budget, in_session, _turn: turn })
+                    let open = Some(self.clone());
+                    Ok(Attempt { id, open, keys, budget, in_session, _turn: turn })
                 }
                 "locked" => Err(Refused::Locked(budget(per_account))),
                 "address" => Err(Refused::AddressLimited(budget(per_address))),
@@ -240,15 +257,20 @@ impl Lockout {
         self.memory.run(&begin).await
     }
 
-    async fn end(&self, attempt: Attempt, outcome: &str) -> Result<Duration, Unavailable> {
+    async fn end(&self, mut attempt: Attempt, outcome: &str) -> Result<Duration, Unavailable> {
+        attempt.open = None;
+        self.end_by(&attempt.keys, &attempt.id, outcome).await
+    }
+
+    async fn end_by(&self, keys: &[String], id: &str, outcome: &str) -> Result<Duration, Unavailable> {
         let mut end = self.end.prepare_invoke();
-        for key in attempt.keys.iter().take(5) {
+        for key in keys.iter().take(5) {
             end.key(key);
         }
-        end.arg(self.clock.now().timestamp_millis()).arg(&attempt.id).arg(outcome);
+        end.arg(self.clock.now().timestamp_millis()).arg(id).arg(outcome);
         self.add_rule(&mut end);
         let ended = self.memory.run(&end).await;
-        let lock = ended.inspect_err(|error| self.settle(error, &attempt.keys, &attempt.id, outcome))?;
+        let lock = ended.inspect_err(|error| self.settle(error, keys, id, outcome))?;
         Ok(Duration::from_millis(lock))
     }
 

@@ -1,9 +1,9 @@
 //! The second step: what was proven is kept under the hash of a token, and the next proof is checked against it.
 
+mod again;
+
 use std::time::Duration;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -21,7 +21,7 @@ use crate::domain::secret::Secret;
 use crate::guard::{self, Failure};
 use crate::limits::{Attempt, Subject};
 use crate::otp::{self, SpentCode};
-use crate::sessions::{self, AskAgain, Entrant, OpenSession, Pending, Repeated, Spend};
+use crate::sessions::{self, Entrant, OpenSession, Pending, Spend};
 use crate::store::accounts::Account;
 use crate::two_factor::{Enrolment, Offered};
 
@@ -139,37 +139,6 @@ impl Handle {
         Ok(step(token, methods, LIFE))
     }
 
-    /// The token of the step that follows a code: the same however often it is asked for.
-    fn first_step_token(&self, code: Uuid) -> Secret {
-        let hash = self.parts.hash_key.hash("first_step", &[&code.to_string()]);
-        Secret::from(URL_SAFE_NO_PAD.encode(hash))
-    }
-
-    /// The step that a code led to before, for the device whose token came with it then, or where it is known that nobody got
-    /// the answer. Returns `None` if there is none.
-    pub(super) async fn step_again(
-        &self,
-        code: Uuid,
-        lost: bool,
-        device: Option<&Device>,
-    ) -> Result<Option<Outcome>, Error> {
-        let token = self.first_step_token(code);
-        let waiting = match self.waiting(&token).await {
-            Err(Error::MfaTokenInvalid) => return Ok(None),
-            waiting => waiting?,
-        };
-        let before = waiting.device();
-        let id = device.and_then(Device::secret_id);
-        let same = id.is_some() && id == before.as_ref().and_then(Device::secret_id);
-        if !(lost || same) {
-            return Err(otp::Error::Invalid { guessed: false, lock: None }.into());
-        }
-        let left = (waiting.expires_at - self.parts.clock.now()).to_std().unwrap_or_default();
-        let offered = |name: &String| Offered::parse(name).map_or("password", Offered::as_str);
-        let methods = waiting.methods.iter().map(offered).collect();
-        Ok(Some(step(token, methods, left)))
-    }
-
     async fn keep(&self, token: &Secret, waiting: &Waiting) -> Result<(), Error> {
         let left = (waiting.expires_at - self.parts.clock.now()).num_milliseconds().max(1);
         let mut set = redis::cmd("SET");
@@ -195,61 +164,6 @@ impl Handle {
         let mut delete = redis::cmd("DEL");
         if let Err(error) = self.parts.memory.command::<()>(delete.arg(self.mfa_key(token))).await {
             tracing::debug!(%error, "a step that was passed stays until it expires");
-        }
-    }
-
-    fn code_hash(&self, token: &Secret, code: &Secret) -> String {
-        hex::encode(self.parts.hash_key.hash("last_step", &[token.expose(), code.expose()]))
-    }
-
-    /// Keeps that the last step was passed with a code. Best effort: the database lets one session come of it.
-    async fn keep_done(&self, token: &Secret, waiting: &Waiting, code: &Secret, lost: bool) {
-        let done = Some(DoneStep { code: self.code_hash(token, code), lost });
-        if let Err(error) = self.keep(token, &Waiting { done, ..waiting.clone() }).await {
-            tracing::debug!(%error, "that a login came to its end could not be kept");
-        }
-    }
-
-    /// Notes that nobody got the answer to a last step.
-    pub async fn step_was_lost(&self, StepRef(token): StepRef) {
-        let noted = async {
-            let mut kept = self.kept(&token).await?;
-            if let Some(done) = &mut kept.done {
-                done.lost = true;
-                self.keep(&token, &kept).await?;
-            }
-            Ok::<(), Error>(())
-        };
-        match noted.await {
-            // Only what led to a session is kept.
-            Ok(()) | Err(Error::MfaTokenInvalid) => {}
-            Err(error) => tracing::warn!(%error, "that the answer to a login was lost could not be noted"),
-        }
-    }
-
-    /// What came of a last step that was passed with this code, where it is known that nobody got the answer. Returns `None` if
-    /// nothing did.
-    async fn last_step_again(
-        &self,
-        token: &Secret,
-        kept: &Waiting,
-        code: &Secret,
-        client: &Client,
-    ) -> Result<Option<SignedIn>, Error> {
-        let Some(done) = &kept.done else { return Ok(None) };
-        if !done.lost || done.code != self.code_hash(token, code) {
-            return Err(Error::MfaTokenInvalid);
-        }
-        let (proof_id, device) = (kept.proof_id, kept.device());
-        let asked = AskAgain { proof_id, device: device.clone(), lost: true, client: client.clone() };
-        match self.parts.sessions.answer_again(asked).await? {
-            Repeated::Session(opened) => {
-                self.keep_done(token, kept, code, false).await;
-                let signed_in = SignedIn::from(Outcome::Session(opened));
-                Ok(Some(SignedIn { step: Some(StepRef(token.clone())), ..signed_in }))
-            }
-            Repeated::Refused => Err(Error::MfaTokenInvalid),
-            Repeated::Nothing => Ok(None),
         }
     }
 

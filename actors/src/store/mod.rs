@@ -24,6 +24,7 @@ mod consequences;
 mod error;
 pub mod invitations;
 pub mod outbox;
+mod password_resets;
 mod pool;
 pub mod refresh;
 pub mod revocations;

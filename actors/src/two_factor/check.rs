@@ -151,32 +151,28 @@ impl Handle {
         }
     }
 
-    /// Spends a checked code for nothing else than that it was right, and ends its attempt.
-    pub(super) async fn spend(
+    /// Ends the attempt of a checked code by what became of what it permits, and makes a code by SMS good again if that
+    /// was not done.
+    pub(super) async fn end_checked<T>(
         &self,
         account: &Account,
-        spend: Option<Spend>,
+        outcome: &Result<T, Error>,
         attempt: Option<Attempt>,
+        sms: Option<SpentCode>,
         client: &Client,
     ) -> Result<(), Error> {
-        let fresh = match spend {
-            None => true,
-            Some(spend) => {
-                let now = self.parts.clock.now();
-                let mut work = self.parts.db.begin().await?;
-                let fresh = self.spend_in(&mut work, account.id, spend, client, now).await?;
-                work.commit(now).await?;
-                fresh
-            }
-        };
-        match (attempt, fresh) {
-            (Some(attempt), true) => self.parts.guard.succeeded(attempt).await,
-            (Some(attempt), false) => {
+        match (outcome, attempt) {
+            (Ok(_), Some(attempt)) => self.parts.guard.succeeded(attempt).await,
+            (Err(Error::CodeInvalid), Some(attempt)) => {
                 self.parts.guard.failed(attempt, failure(account, "second_factor"), client).await?;
             }
-            (None, _) => {}
+            (Err(_), Some(attempt)) => self.parts.guard.passed(attempt).await,
+            (_, None) => {}
         }
-        if fresh { Ok(()) } else { Err(Error::CodeInvalid) }
+        if let (Err(_), Some(sms)) = (outcome, sms) {
+            self.parts.otp.restore(&sms.code).await;
+        }
+        Ok(())
     }
 
     /// The step of TOTP that `code` belongs to at this moment. Returns `None` for any other code.

@@ -1,7 +1,7 @@
 //! Turning the second factor off.
 
 use super::check::Checked;
-use super::{Change, Error, Handle, Leave, failure};
+use super::{Change, Error, Handle, Leave};
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::code::Coded as _;
@@ -33,14 +33,7 @@ impl Handle {
             Leave::Code(code) => self.check_any(&account, &code, &subject, client).await?,
         };
         let outcome = self.remove(&account, method, spend, principal.session_id, client).await;
-        match (&outcome, attempt, sms) {
-            (Ok(()), Some(attempt), _) => self.parts.guard.succeeded(attempt).await,
-            (Err(Error::CodeInvalid), Some(attempt), _) => {
-                self.parts.guard.failed(attempt, failure(&account, "second_factor"), client).await?;
-            }
-            (Err(Error::Store(_)), _, Some(sms)) => self.parts.otp.restore(&sms.code).await,
-            _ => {}
-        }
+        self.end_checked(&account, &outcome, attempt, sms, client).await?;
         outcome
     }
 

@@ -29,7 +29,8 @@ use crate::domain::totp::{self, TotpSecret};
 use crate::guard::{Failure, Guard};
 use crate::limits::Subject;
 use crate::notifications::templates::Change;
-use crate::sessions::Which;
+use crate::otp::SpentCode;
+use crate::sessions::{Spend, Which};
 use crate::store::accounts::Account;
 use crate::store::two_factors::Factor;
 use crate::store::{Db, UnitOfWork};
@@ -126,13 +127,16 @@ impl Handle {
         let account = self.account(principal.user_id).await?;
         // Before a code is used up for it.
         self.permits(&account, method)?;
-        if account.two_factor.is_some() {
+        let Checked { spend, attempt, sms } = if account.two_factor.is_some() {
             let subject = Subject::session(&account.phone, principal.session_id);
             let code = code.ok_or(Error::CodeNeeded)?;
-            let Checked { spend, attempt, .. } = self.check_any(&account, code, &subject, client).await?;
-            self.spend(&account, spend, attempt, client).await?;
-        }
-        self.enrol_account(account, method, client).await
+            self.check_any(&account, code, &subject, client).await?
+        } else {
+            Checked { spend: None, attempt: None, sms: None }
+        };
+        let outcome = self.enrol_account(&account, method, spend, client).await;
+        self.end_checked(&account, &outcome, attempt, sms, client).await?;
+        outcome
     }
 
     /// The same for a user who is in the middle of a login that needs a first one.
@@ -142,7 +146,7 @@ impl Handle {
             return Err(Error::NothingToConfirm);
         }
         self.permits(&account, method)?;
-        self.enrol_account(account, method, client).await
+        self.enrol_account(&account, method, None, client).await
     }
 
     /// Whether `account` may have a factor of this method.
@@ -157,7 +161,14 @@ impl Handle {
         Ok(())
     }
 
-    async fn enrol_account(&self, account: Account, method: Method, client: &Client) -> Result<Enrolment, Error> {
+    /// Begins an enrolment, and spends what permits it.
+    async fn enrol_account(
+        &self,
+        account: &Account,
+        method: Method,
+        spend: Option<Spend>,
+        client: &Client,
+    ) -> Result<Enrolment, Error> {
         let user = account.id;
         let now = self.parts.clock.now();
         let (factor, totp) = match method {
@@ -172,9 +183,15 @@ impl Handle {
             }
         };
         if method == Method::Sms {
-            self.parts.otp.request(account.phone, Purpose::SecondFactor, client.clone()).await?;
+            self.parts.otp.request(account.phone.clone(), Purpose::SecondFactor, client.clone()).await?;
         }
         let mut work = self.parts.db.begin().await?;
+        work.lock_user(user).await?;
+        if let Some(spend) = spend
+            && !self.spend_in(&mut work, user, spend, client, now).await?
+        {
+            return Err(Error::CodeInvalid);
+        }
         work.begin_enrolment(user, &factor, now).await?;
         let entry = Entry::by_user(Action::TwoFactorEnrolmentStarted, user, client);
         work.record(entry.with("method", method.as_str()));
@@ -214,24 +231,42 @@ impl Handle {
         let account = self.account(user).await?;
         let now = self.parts.clock.now();
         let factor = self.parts.db.enrolment(user, now - ENROLMENT_LIFE).await?.ok_or(Error::NothingToConfirm)?;
-        let step = self.confirming_step(&account, &factor, code, subject, client).await?;
+        let (step, sms) = self.confirming_step(&account, &factor, code, subject, client).await?;
+        let outcome = self.put_in_force(&account, (&factor, step), keep, client, now).await;
+        if let (Err(Error::Store(_)), Some(sms)) = (&outcome, sms) {
+            self.parts.otp.restore(&sms.code).await;
+        }
+        Ok((factor.method, outcome?))
+    }
+
+    /// Puts a factor in force that was confirmed. Answers its backup codes.
+    async fn put_in_force(
+        &self,
+        account: &Account,
+        (factor, step): (&Factor, i64),
+        keep: Option<SessionId>,
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<Vec<BackupCode>, Error> {
+        let user = account.id;
         let codes = BackupCode::generate_set(&*self.parts.entropy)?;
         let mut work = self.parts.db.begin().await?;
         let locked = work.lock_account(user).await?.ok_or(Error::UnknownUser)?;
         // Without a session there must be none in force: somebody else may have been faster to set one up.
         let replaces = keep.is_none() && locked.two_factor.is_some();
-        if replaces || !work.confirm_enrolment(user, &factor, step, now).await? {
+        if replaces || !work.confirm_enrolment(user, factor, step, now).await? {
             return Err(Error::NothingToConfirm);
         }
         self.replace_codes(&mut work, user, &codes, now).await?;
         let entry = Entry::by_user(Action::TwoFactorEnabled, user, client);
         work.record(entry.with("method", factor.method.as_str()));
-        self.tell(&mut work, &account, Change::Enabled, Some(factor.method), client, now)?;
+        self.tell(&mut work, account, Change::Enabled, Some(factor.method), client, now)?;
         self.end_others(work, user, keep, client, now).await?;
-        Ok((factor.method, codes))
+        Ok(codes)
     }
 
-    /// Checks the code that confirms `factor`. Answers the step of TOTP it belongs to, which is spent with it.
+    /// Checks the code that confirms `factor`. Answers the step of TOTP it belongs to, which is spent
+    /// with it, or the code by SMS, which is spent.
     async fn confirming_step(
         &self,
         account: &Account,
@@ -239,12 +274,9 @@ impl Handle {
         code: &str,
         subject: &Subject,
         client: &Client,
-    ) -> Result<i64, Error> {
+    ) -> Result<(i64, Option<SpentCode>), Error> {
         match factor.method {
-            Method::Sms => {
-                self.spend_sms(account, code, subject, client).await?;
-                Ok(0)
-            }
+            Method::Sms => Ok((0, Some(self.spend_sms(account, code, subject, client).await?))),
             Method::Totp => {
                 let attempt = self.parts.guard.begin_known(account, "totp", subject, client).await?;
                 let Some(step) = self.totp_step(account.id, factor, code)? else {
@@ -252,7 +284,7 @@ impl Handle {
                     return Err(Error::CodeInvalid);
                 };
                 self.parts.guard.passed(attempt).await;
-                Ok(step)
+                Ok((step, None))
             }
         }
     }
