@@ -30,6 +30,7 @@ pub mod refresh;
 pub mod revocations;
 pub mod sessions;
 pub mod signing_keys;
+mod token_epochs;
 pub mod two_factors;
 mod unit_of_work;
 pub mod users;
