@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use chrono::{DateTime, Utc};
-use civiclens_actors::store::{self, Db};
+use civiclens_actors::store::{self, Db, Losses};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -69,6 +69,9 @@ pub(super) fn command_database(settings: &Settings) -> anyhow::Result<Db> {
         url: settings.database.url.clone(),
         max_connections: 1,
         acquire_timeout: Duration::from_secs(10),
+        // A command may do more at once than a request does, such as making partitions.
+        statement_timeout: Duration::from_mins(1),
+        losses: Losses::default(),
     };
     Db::new(&config).context("database.url")
 }

@@ -7,7 +7,7 @@ use civiclens_actors::domain::clock::Clock;
 use civiclens_actors::domain::principal::UserId;
 use civiclens_actors::domain::secret::Secret;
 use civiclens_actors::store::outbox::Message;
-use civiclens_actors::store::{Config, Db};
+use civiclens_actors::store::{Config, Db, Losses};
 use futures::future::{Either, join, select};
 use sqlx::{Postgres, Transaction};
 use uuid::Uuid;
@@ -101,6 +101,8 @@ async fn listening_gives_up_as_soon_as_everything_else_does() {
         url: Secret::from("postgres://nobody@127.0.0.1:1/nothing"),
         max_connections: 1,
         acquire_timeout: Duration::from_millis(200),
+        statement_timeout: Duration::from_millis(200),
+        losses: Losses::default(),
     };
     let listens = async { Db::new(&config).unwrap().listen_outbox().await.map(|_| ()) };
     let outcome = tokio::time::timeout(Duration::from_secs(10), listens).await;

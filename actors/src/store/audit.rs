@@ -11,10 +11,7 @@ const MONTHS_AHEAD: u32 = 3;
 impl Db {
     /// Appends entries that belong to no other change, in one transaction of their own.
     pub async fn append_audit(&self, entries: &[Entry], now: DateTime<Utc>) -> Result<(), Error> {
-        let mut connection = self.acquire().await?;
-        consequences::insert(connection.raw(), entries, &[], self.bell(), now).await?;
-        connection.settle();
-        Ok(())
+        consequences::insert(self, entries, &[], self.bell(), now).await
     }
 
     /// Makes the partitions of the month of `today` and of the `MONTHS_AHEAD` that follow, each in a transaction of its

@@ -1,8 +1,8 @@
 //! What follows from a change: its audit entries and its messages, in one statement, since every one costs a round trip.
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
 use sqlx::types::ipnetwork::IpNetwork;
+use sqlx::{Executor, Postgres};
 
 use super::Error;
 use super::bell::Bell;
@@ -12,8 +12,8 @@ use crate::domain::principal::UserId;
 
 /// Appends entries to the audit log and messages to the outbox, each in order, and wakes the relays when the transaction
 /// commits, if the bell rings.
-pub(super) async fn insert(
-    connection: &mut PgConnection,
+pub(super) async fn insert<'c>(
+    connection: impl Executor<'c, Database = Postgres>,
     entries: &[Entry],
     messages: &[Message],
     bell: &Bell,

@@ -35,6 +35,7 @@ pub mod two_factors;
 mod unit_of_work;
 pub mod users;
 
+pub use connection::Losses;
 pub use error::Error;
 pub use pool::{Config, Db, MigrateError};
 pub use unit_of_work::UnitOfWork;

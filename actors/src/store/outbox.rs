@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use futures::FutureExt;
 use sqlx::postgres::{PgListener, PgPoolOptions};
+use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::connection::Transaction;
@@ -68,16 +69,13 @@ impl Lease {
 impl Db {
     /// Puts one message into the outbox on its own.
     pub async fn enqueue(&self, message: Message, now: DateTime<Utc>) -> Result<(), Error> {
-        let mut connection = self.acquire().await?;
-        consequences::insert(connection.raw(), &[], &[message], self.bell(), now).await?;
-        connection.settle();
-        Ok(())
+        consequences::insert(self, &[], &[message], self.bell(), now).await
     }
 
     /// Takes up to `lanes` lanes that no other relay holds, those whose first message has waited longest, and reads up to
     /// `limit` messages of them. What concerns the keys of `except` is passed over.
     pub async fn lease_outbox(&self, lanes: i64, limit: i64, except: &[i64]) -> Result<Lease, Error> {
-        let mut transaction = Transaction::begin(self.acquire().await?).await?;
+        let mut transaction = self.transaction().await?;
         // Not FOR UPDATE of the messages: a second relay would skip the first message of a user and send the next.
         let held = sqlx::query_scalar!(
             "SELECT l.lane FROM outbox_lanes l
@@ -168,6 +166,11 @@ impl Db {
 
     /// Listens for commits with messages. On a connection of its own, for which it waits no longer than for any other.
     pub async fn listen_outbox(&self) -> Result<Listener, Error> {
+        let late = |_| Err(sqlx::Error::PoolTimedOut);
+        Ok(timeout(self.patience() * 2, self.listen()).await.unwrap_or_else(late)?)
+    }
+
+    async fn listen(&self) -> Result<Listener, sqlx::Error> {
         let own = PgPoolOptions::new().max_connections(1).idle_timeout(None).max_lifetime(None);
         let own = own.acquire_timeout(self.patience());
         let mut listener = PgListener::connect_with(&own.connect_lazy_with(self.options().clone())).await?;
@@ -184,6 +187,11 @@ impl Listener {
     /// Waits for the next commit with messages. Answers `false` if the listener broke. May be cancelled.
     pub async fn hears(&mut self) -> bool {
         self.0.recv().await.is_ok()
+    }
+
+    /// Whether the server still answers on the connection. What is heard meanwhile is kept.
+    pub async fn is_connected(&mut self) -> bool {
+        sqlx::query("SELECT 1").execute(&mut self.0).await.is_ok()
     }
 
     /// Forgets what was heard so far. Who reads the outbox afterwards finds all of it; without this, every commit that one

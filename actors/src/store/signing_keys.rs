@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
-use sqlx::PgConnection;
+use sqlx::{Executor, Postgres};
 
 use super::{Db, Error, UnitOfWork};
 use crate::domain::token::Algorithm;
@@ -38,7 +38,7 @@ struct Row {
 }
 
 /// Every signing key, in the order in which they begin to sign.
-async fn read(connection: &mut PgConnection) -> Result<Vec<SigningKey>, Error> {
+async fn read<'c>(connection: impl Executor<'c, Database = Postgres>) -> Result<Vec<SigningKey>, Error> {
     let rows = sqlx::query_as!(
         Row,
         "SELECT kid, algorithm, sealed_key, public_jwk, created_at, active_from, retired_at
@@ -58,10 +58,7 @@ async fn read(connection: &mut PgConnection) -> Result<Vec<SigningKey>, Error> {
 impl Db {
     /// Every signing key, in the order in which they begin to sign.
     pub async fn signing_keys(&self) -> Result<Vec<SigningKey>, Error> {
-        let mut connection = self.acquire().await?;
-        let keys = read(connection.raw()).await?;
-        connection.settle();
-        Ok(keys)
+        read(self).await
     }
 
     /// Whether an access token may be in use.

@@ -2,10 +2,8 @@
 
 use std::sync::Arc;
 
-use sqlx::PgConnection;
-
 use super::bell::Bell;
-use super::connection::Transaction;
+use super::connection::{Connection, Transaction};
 use super::{Error, consequences, outbox};
 use crate::domain::audit::Entry;
 use chrono::{DateTime, Utc};
@@ -26,7 +24,7 @@ impl UnitOfWork {
     }
 
     /// The connection, for the statements of the store.
-    pub(crate) fn connection(&mut self) -> &mut PgConnection {
+    pub(super) fn connection(&mut self) -> &mut Connection {
         self.transaction.connection()
     }
 

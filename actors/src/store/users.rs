@@ -105,9 +105,15 @@ impl Db {
     /// The user with this id. Returns `None` if there is none.
     pub async fn user(&self, id: UserId) -> Result<Option<User>, Error> {
         let row = sqlx::query!(
-            r#"SELECT u.*, ARRAY(SELECT jsonb_build_object('id', a.id, 'area_type', a.area_type, 'area_name', a.area_name,
-                                                            'area_data', a.area_data)
-                                 FROM area_assignments a WHERE a.user_id = u.id AND a.is_active ORDER BY a.id)
+            r#"SELECT u.id, u.phone, u.email, u.full_name, u.role, u.profile_completion, u.reputation_score, u.is_active,
+                      u.phone_verified, u.email_verified, u.created_at, u.last_login, u.total_reports, u.total_validations,
+                      u.helpful_validations, u.primary_address, u.primary_latitude, u.primary_longitude, u.bio,
+                      u.avatar_url, u.preferred_language, u.push_notifications, u.sms_notifications,
+                      u.email_notifications, u.department_id, u.employee_id, u.aadhaar_linked, u.digilocker_linked,
+                      u.two_fa_enabled, u.account_created_via,
+                      ARRAY(SELECT jsonb_build_object('id', a.id, 'area_type', a.area_type, 'area_name', a.area_name,
+                                                      'area_data', a.area_data)
+                            FROM area_assignments a WHERE a.user_id = u.id AND a.is_active ORDER BY a.id)
                    AS "moderation_areas!: Vec<Value>"
                FROM users u WHERE u.id = $1"#,
             id.get()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use civiclens_actors::domain::secret::Secret;
-use civiclens_actors::store::{Config, Db};
+use civiclens_actors::store::{Config, Db, Losses};
 use sqlx::AssertSqlSafe;
 use sqlx::postgres::PgPool;
 
@@ -32,8 +32,14 @@ impl TestApp {
         let create = format!("CREATE DATABASE {name} TEMPLATE {template}");
         sqlx::query(AssertSqlSafe(create)).execute(&self.db).await.unwrap();
         let url = database(self.database_url(), &name);
-        let acquire_timeout = Duration::from_secs(10);
-        let config = Config { url: Secret::from(url.as_str()), max_connections: 2, acquire_timeout };
+        let patience = Duration::from_secs(10);
+        let config = Config {
+            url: Secret::from(url.as_str()),
+            max_connections: 2,
+            acquire_timeout: patience,
+            statement_timeout: patience,
+            losses: Losses::default(),
+        };
         Quiet { store: Db::new(&config).unwrap(), pool: PgPool::connect_lazy(&url).unwrap() }
     }
 }

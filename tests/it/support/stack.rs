@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use civiclens::embedded::{Binaries, Durability, Options, Service, Stack};
 use civiclens_actors::domain::secret::Secret;
-use civiclens_actors::store::{self, Db};
+use civiclens_actors::store::{self, Db, Losses};
 use sqlx::Connection;
 use tokio::sync::{mpsc, oneshot};
 
@@ -149,6 +149,8 @@ async fn make_template(servers: &Servers) {
         url: Secret::from(database(&servers.database, TEMPLATE)),
         max_connections: 1,
         acquire_timeout: Duration::from_secs(10),
+        statement_timeout: Duration::from_secs(10),
+        losses: Losses::default(),
     };
     let db = Db::new(&config).unwrap();
     db.migrate().await.unwrap();
