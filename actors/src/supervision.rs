@@ -5,6 +5,8 @@
 //! So the bound is a semaphore in the `Handle`, the work runs in futures whose panics end one message only, and the death
 //! of an actor is a failure of the process, which an orchestrator restarts whole and clean.
 
+mod loops;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use actix::dev::{MessageResponse, ToEnvelope};
 use actix::{Actor, Addr, Handler, MailboxError, Message};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub use self::loops::{Heartbeat, Loop, LoopState, Loops, StepError, Supervisor};
 
 /// How long a question may take, waiting included. Below every client's patience, above every dependency's timeout.
 const PATIENCE: Duration = Duration::from_secs(12);
@@ -136,39 +140,6 @@ impl Lifeline {
     }
 }
 
-/// A loop in the background: stopped by a token, awaited at the end, and a reason to end the process if it panics.
-#[derive(Debug)]
-pub struct Loop {
-    stop: CancellationToken,
-    task: tokio::task::JoinHandle<()>,
-    name: &'static str,
-}
-
-impl Loop {
-    /// Starts `body` on the current runtime. It must end soon after the token it is given is cancelled.
-    pub fn start<F>(name: &'static str, crashed: &CancellationToken, body: impl FnOnce(CancellationToken) -> F) -> Self
-    where
-        F: Future<Output = ()> + Send + 'static,
-    {
-        let stop = CancellationToken::new();
-        let mut lifeline = Lifeline::new(crashed);
-        let work = body(stop.clone());
-        let task = tokio::spawn(async move {
-            work.await;
-            lifeline.stand_down();
-        });
-        Self { stop, task, name }
-    }
-
-    /// Asks the loop to end and waits for it, at most `budget`.
-    pub async fn end(self, budget: Duration) {
-        self.stop.cancel();
-        if tokio::time::timeout(budget, self.task).await.is_err() {
-            tracing::warn!(name = self.name, "the loop did not end in time and was abandoned");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,21 +153,5 @@ mod tests {
         assert_eq!(gate.admit().err(), Some(AskError::Overloaded));
         drop(first);
         assert!(gate.admit().is_ok());
-    }
-
-    #[actix::test]
-    async fn a_panicking_loop_breaks_the_lifeline() {
-        let crashed = CancellationToken::new();
-        let task = Loop::start("test", &crashed, |_| async { std::panic::resume_unwind(Box::new("test")) });
-        crashed.cancelled().await;
-        task.end(Duration::from_secs(1)).await;
-    }
-
-    #[actix::test]
-    async fn a_loop_that_is_asked_to_end_is_no_crash() {
-        let crashed = CancellationToken::new();
-        let task = Loop::start("test", &crashed, |stop| async move { stop.cancelled().await });
-        task.end(Duration::from_secs(1)).await;
-        assert!(!crashed.is_cancelled());
     }
 }

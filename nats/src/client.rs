@@ -11,6 +11,10 @@ use async_nats::{Client, ServerAddr};
 
 /// The longest wait between two attempts to reconnect.
 const MAX_RECONNECT_DELAY: Duration = Duration::from_secs(2);
+/// How often the server is asked whether it is still there. After three questions without an answer the connection is given up:
+/// one that fell silent, as after a fail-over, is noticed within seconds and not by the operating system after a quarter of an
+/// hour.
+const PING_EVERY: Duration = Duration::from_secs(2);
 /// The oldest server whose consumers and message headers do what we ask; older ones ignore some of it in silence.
 const OLDEST_SERVER: (u64, u64) = (2, 11);
 
@@ -74,6 +78,7 @@ pub async fn connect(options: &ConnectOptions) -> Result<Client, ConnectError> {
         .name(&options.name)
         .connection_timeout(options.connect_timeout)
         .request_timeout(Some(options.request_timeout))
+        .ping_interval(PING_EVERY)
         .retry_on_initial_connect()
         // What this process says to all it knows already.
         .no_echo()

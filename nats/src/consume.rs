@@ -51,6 +51,9 @@ const RECONNECT: Backoff = Backoff { base: Duration::from_millis(250), cap: Dura
 /// Tells the time; the crate reads no clock of its own.
 pub type Clock = Arc<dyn Fn() -> DateTime<Utc> + Send + Sync>;
 
+/// Hears that a worker does its work.
+pub type Alive = Arc<dyn Fn() + Send + Sync>;
+
 /// Does one kind of job.
 pub trait Handler: Send + Sync + 'static {
     /// The payload of the jobs.
@@ -121,6 +124,8 @@ pub struct WorkerOptions {
     pub dead_letters: DeadLetters,
     /// Tells the time a job was given up.
     pub clock: Clock,
+    /// Called whenever a request for messages was answered or a job came to its end: the worker does its work.
+    pub alive: Alive,
 }
 
 impl WorkerOptions {
@@ -136,6 +141,7 @@ impl WorkerOptions {
             drain_timeout: Duration::from_secs(20),
             dead_letters,
             clock,
+            alive: Arc::new(|| {}),
         }
     }
 }
@@ -161,6 +167,7 @@ pub async fn run<H: Handler>(
         tasks: TaskTracker::new(),
         give_back: CancellationToken::new(),
         drain_timeout: options.drain_timeout,
+        alive: Arc::clone(&options.alive),
         worker: Arc::new(Worker::new(handler, options, consumer.clone())),
         stop,
     };
@@ -193,6 +200,7 @@ struct Loop<H> {
     /// Fires when the drain is over: deliveries drop their handler and give the message back.
     give_back: CancellationToken,
     drain_timeout: Duration,
+    alive: Alive,
     stop: CancellationToken,
 }
 
@@ -247,6 +255,7 @@ impl<H: Handler> Loop<H> {
                 }
             }
             *failures = 0;
+            (self.alive)();
         }
     }
 
@@ -274,8 +283,10 @@ impl<H: Handler> Loop<H> {
 
     fn start(&self, message: Message, permit: Option<OwnedSemaphorePermit>) {
         let delivery = self.worker.clone().deliver(message, self.give_back.clone());
+        let alive = Arc::clone(&self.alive);
         self.tasks.spawn(async move {
             delivery.await;
+            alive();
             drop(permit);
         });
     }

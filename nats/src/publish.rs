@@ -147,7 +147,8 @@ pub async fn broadcast(client: &Client, subject: String, message: Broadcast) -> 
     }
 }
 
-fn is_connected(client: &Client) -> bool {
+/// Whether there is a connection at this moment. One that fell silent is given up within seconds (see [`crate::client`]).
+pub fn is_connected(client: &Client) -> bool {
     client.connection_state() == State::Connected
 }
 

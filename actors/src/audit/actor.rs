@@ -4,17 +4,18 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{
-    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, ResponseActFuture, ResponseFuture, WrapFuture,
+    Actor, ActorContext, ActorFutureExt, AsyncContext, Context, Handler, ResponseActFuture, ResponseFuture, WeakAddr,
+    WrapFuture,
 };
 use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
-use super::{Error, Flush, MakePartitions, Record, Stop, WriteNumbers};
+use super::{Error, Flush, Record, Stop, WriteNumbers};
 use crate::domain::audit::Entry;
 use crate::domain::clock::Clock;
 use crate::domain::refusals::Refusals;
 use crate::store::Db;
-use crate::supervision::{Ask, AskError, Lifeline, Permit};
+use crate::supervision::{Ask, AskError, Heartbeat, Lifeline, Loop, Permit, Supervisor};
 
 /// How long the first entry of a batch waits for company.
 const GATHER: Duration = Duration::from_millis(5);
@@ -22,12 +23,18 @@ const GATHER: Duration = Duration::from_millis(5);
 const BATCH: usize = 256;
 /// How often the numbers of refusals are looked at. Each is written when its minute is over.
 const NUMBERS_EVERY: Duration = Duration::from_secs(1);
+/// How long a look may take, and how long ago one may have succeeded.
+const NUMBERS_STEP: Duration = Duration::from_secs(15);
+const NUMBERS_BOUND: Duration = Duration::from_mins(1);
 /// How many numbers of refusals wait for PostgreSQL.
 const UNWRITTEN: usize = 16_384;
 /// How often partitions are looked after.
 const PARTITIONS_EVERY: Duration = Duration::from_hours(6);
 /// After a failure, sooner.
 const PARTITIONS_RETRY: Duration = Duration::from_secs(30);
+/// How long making them may take, and how long ago it may have succeeded: they are made for months ahead.
+const PARTITIONS_STEP: Duration = Duration::from_mins(1);
+const PARTITIONS_BOUND: Duration = Duration::from_hours(7);
 
 struct Waiting {
     entry: Entry,
@@ -37,23 +44,27 @@ struct Waiting {
 
 pub(super) struct AuditActor {
     db: Db,
+    background_db: Db,
     clock: Arc<dyn Clock>,
     batch: Vec<Waiting>,
     refusals: Arc<Mutex<Refusals>>,
     /// Numbers of refusals that could not be written yet.
     unwritten: Vec<Entry>,
+    supervisor: Supervisor,
+    loops: Vec<Loop>,
     lifeline: Lifeline,
 }
 
 impl AuditActor {
     pub(super) fn new(
-        db: Db,
+        (db, background_db): (Db, Db),
         clock: Arc<dyn Clock>,
         refusals: Arc<Mutex<Refusals>>,
-        crashed: &CancellationToken,
+        supervisor: Supervisor,
     ) -> Self {
-        let lifeline = Lifeline::new(crashed);
-        Self { db, clock, batch: Vec::new(), refusals, unwritten: Vec::new(), lifeline }
+        let lifeline = Lifeline::new(&supervisor.crashed);
+        let (batch, unwritten, loops) = (Vec::new(), Vec::new(), Vec::new());
+        Self { db, background_db, clock, batch, refusals, unwritten, supervisor, loops, lifeline }
     }
 
     fn flush(&mut self) {
@@ -80,8 +91,14 @@ impl Actor for AuditActor {
     type Context = Context<Self>;
 
     fn started(&mut self, ctx: &mut Self::Context) {
-        ctx.notify(MakePartitions);
-        ctx.run_interval(NUMBERS_EVERY, |_, ctx| ctx.notify(WriteNumbers { all: false }));
+        let (db, clock) = (self.background_db.clone(), Arc::clone(&self.clock));
+        let make = |stop, heartbeat| make_partitions(db, clock, stop, heartbeat);
+        let address = ctx.address().downgrade();
+        let write = |stop, heartbeat| write_numbers(address, stop, heartbeat);
+        self.loops = vec![
+            Loop::start("audit_partitions", PARTITIONS_BOUND, &self.supervisor, make),
+            Loop::start("refusal_numbers", NUMBERS_BOUND, &self.supervisor, write),
+        ];
     }
 }
 
@@ -136,29 +153,40 @@ impl Handler<WriteNumbers> for AuditActor {
     }
 }
 
-impl Handler<MakePartitions> for AuditActor {
-    type Result = ();
+/// Has the numbers of refusals looked at, again and again until `stop`.
+async fn write_numbers(address: WeakAddr<AuditActor>, stop: CancellationToken, heartbeat: Heartbeat) {
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(NUMBERS_EVERY) => {}
+        }
+        // Gone only when the actor is.
+        let Some(address) = address.upgrade() else { return stop.cancelled().await };
+        if let Err(error) = heartbeat.step(NUMBERS_STEP, address.send(WriteNumbers { all: false })).await {
+            tracing::debug!(%error, "numbers of refusals are not written");
+        }
+    }
+}
 
-    fn handle(&mut self, _: MakePartitions, ctx: &mut Self::Context) {
-        let (db, today, address) = (self.db.clone(), self.clock.now().date_naive(), ctx.address());
-        actix::spawn(async move {
-            let again = match db.ensure_audit_partitions(today).await {
-                Ok(made) => {
-                    tracing::debug!(made, "audit partitions are there");
-                    PARTITIONS_EVERY
-                }
-                Err(error) => {
-                    tracing::warn!(%error, "audit partitions could not be made");
-                    PARTITIONS_RETRY
-                }
-            };
-            let weak = address.downgrade();
-            drop(address);
-            tokio::time::sleep(again).await;
-            if let Some(address) = weak.upgrade() {
-                address.do_send(MakePartitions);
+/// Makes the partitions of the coming months, again and again until `stop`.
+async fn make_partitions(db: Db, clock: Arc<dyn Clock>, stop: CancellationToken, heartbeat: Heartbeat) {
+    loop {
+        let making = heartbeat.step(PARTITIONS_STEP, db.ensure_audit_partitions(clock.now().date_naive()));
+        let again = match stop.run_until_cancelled(making).await {
+            None => return,
+            Some(Ok(made)) => {
+                tracing::debug!(made, "audit partitions are there");
+                PARTITIONS_EVERY
             }
-        });
+            Some(Err(error)) => {
+                tracing::warn!(%error, "audit partitions could not be made");
+                PARTITIONS_RETRY
+            }
+        };
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(again) => {}
+        }
     }
 }
 
@@ -167,6 +195,9 @@ impl Handler<Stop> for AuditActor {
 
     fn handle(&mut self, _: Stop, ctx: &mut Self::Context) {
         self.flush();
+        for work in self.loops.drain(..) {
+            actix::spawn(work.end(Duration::from_secs(1)));
+        }
         self.lifeline.stand_down();
         ctx.stop();
     }

@@ -2,7 +2,7 @@
 //!
 //! An entry about a change is written in the change's own transaction ([`crate::store::UnitOfWork::record`]). This
 //! component writes the others: failures and refusals. Owns: the batch that is being gathered, the numbers of refusals that
-//! are not recorded singly ([`crate::domain::refusals`]), and the timers that write those and make partitions ahead of time.
+//! are not recorded singly ([`crate::domain::refusals`]), and the loops that write those and make partitions ahead of time.
 //! Bound: `ADMITTED` entries waiting, some thousand kinds of refusals. When PostgreSQL is away [`Handle::record`] fails, and so
 //! does what wanted to be recorded. May touch: the store.
 
@@ -12,7 +12,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, Message};
-use tokio_util::sync::CancellationToken;
 
 use crate::accounts::error::store_code;
 use crate::domain::audit::Entry;
@@ -20,7 +19,7 @@ use crate::domain::clock::Clock;
 use crate::domain::code::{Code, Coded};
 use crate::domain::refusals::Refusals;
 use crate::store::{self, Db};
-use crate::supervision::{AskError, Gate, ask};
+use crate::supervision::{AskError, Gate, Supervisor, ask};
 
 /// How many entries may wait at once.
 const ADMITTED: usize = 4096;
@@ -62,11 +61,6 @@ struct WriteNumbers {
     all: bool,
 }
 
-/// Make the partitions of the coming months.
-#[derive(Debug, Message)]
-#[rtype(result = "()")]
-struct MakePartitions;
-
 /// Stop.
 #[derive(Debug, Message)]
 #[rtype(result = "()")]
@@ -82,11 +76,12 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Starts the actor on `arbiter`; `crashed` is cancelled if it dies.
-    pub fn start(db: Db, clock: Arc<dyn Clock>, arbiter: &ArbiterHandle, crashed: &CancellationToken) -> Self {
-        let (crashed, refusals) = (crashed.clone(), Arc::new(Mutex::new(Refusals::default())));
+    /// Starts the actor on `arbiter`, under `supervisor`: with the connections of requests, and with those of loops for the
+    /// partitions.
+    pub fn start(dbs: (Db, Db), clock: Arc<dyn Clock>, arbiter: &ArbiterHandle, supervisor: &Supervisor) -> Self {
+        let (supervisor, refusals) = (supervisor.clone(), Arc::new(Mutex::new(Refusals::default())));
         let (own_clock, own_refusals) = (Arc::clone(&clock), Arc::clone(&refusals));
-        let actor = move |_: &mut _| actor::AuditActor::new(db, own_clock, own_refusals, &crashed);
+        let actor = move |_: &mut _| actor::AuditActor::new(dbs, own_clock, own_refusals, supervisor);
         let address = actor::AuditActor::start_in_arbiter(arbiter, actor);
         Self { gate: Gate::new("audit", ADMITTED), address, refusals, clock }
     }

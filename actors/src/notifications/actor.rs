@@ -9,9 +9,10 @@ use actix::{
 use async_nats::jetstream;
 use civiclens_nats::consume::{self, WorkerOptions};
 
-use tokio_util::sync::CancellationToken;
+use crate::supervision::{Heartbeat, Lifeline, Loop, Supervisor};
 
-use crate::supervision::{Lifeline, Loop};
+/// How long ago a worker may have heard from NATS, or finished a job: longer than any job may take.
+const BOUND: Duration = Duration::from_mins(2);
 
 /// Stop fetching, finish what is held, stop.
 #[derive(Debug, Message)]
@@ -19,11 +20,11 @@ use crate::supervision::{Lifeline, Loop};
 struct Stop;
 
 /// Starts the loop of a channel.
-type Start = Box<dyn FnOnce(&CancellationToken) -> Loop + Send>;
+type Start = Box<dyn FnOnce(&Supervisor) -> Loop + Send>;
 
 struct WorkerActor {
     start: Option<Start>,
-    crashed: CancellationToken,
+    supervisor: Supervisor,
     lifeline: Lifeline,
     work: Option<Loop>,
 }
@@ -33,7 +34,7 @@ impl Actor for WorkerActor {
 
     fn started(&mut self, _: &mut Self::Context) {
         if let Some(start) = self.start.take() {
-            self.work = Some(start(&self.crashed));
+            self.work = Some(start(&self.supervisor));
         }
     }
 }
@@ -76,17 +77,20 @@ impl Handle {
         handler: Arc<H>,
         options: WorkerOptions,
         arbiter: &ArbiterHandle,
-        crashed: &CancellationToken,
+        supervisor: &Supervisor,
     ) -> Self {
         let name = options.name;
-        let start: Start = Box::new(move |crashed| {
-            Loop::start(name, crashed, |stop| consume::run(context, stream, consumer, handler, options, stop))
+        let start: Start = Box::new(move |supervisor| {
+            Loop::start(name, BOUND, supervisor, |stop, heartbeat: Heartbeat| {
+                let options = WorkerOptions { alive: Arc::new(move || heartbeat.beat()), ..options };
+                consume::run(context, stream, consumer, handler, options, stop)
+            })
         });
-        let crashed = crashed.clone();
+        let supervisor = supervisor.clone();
         let address = WorkerActor::start_in_arbiter(arbiter, move |_| WorkerActor {
             start: Some(start),
-            lifeline: Lifeline::new(&crashed),
-            crashed,
+            lifeline: Lifeline::new(&supervisor.crashed),
+            supervisor,
             work: None,
         });
         Self { address, name }

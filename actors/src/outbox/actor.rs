@@ -4,22 +4,24 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AtomicResponse, Context, Handler, WrapFuture};
-use tokio_util::sync::CancellationToken;
 
 use super::{Relay, Stop};
-use crate::supervision::{Lifeline, Loop};
+use crate::supervision::{Lifeline, Loop, Supervisor};
+
+/// How long ago the relay may have looked at the outbox without a failure.
+const BOUND: Duration = Duration::from_mins(1);
 
 #[derive(Debug)]
 pub(super) struct OutboxActor {
     relay: Arc<Relay>,
-    crashed: CancellationToken,
+    supervisor: Supervisor,
     lifeline: Lifeline,
     work: Option<Loop>,
 }
 
 impl OutboxActor {
-    pub(super) fn new(relay: Arc<Relay>, crashed: CancellationToken) -> Self {
-        Self { relay, lifeline: Lifeline::new(&crashed), crashed, work: None }
+    pub(super) fn new(relay: Arc<Relay>, supervisor: Supervisor) -> Self {
+        Self { relay, lifeline: Lifeline::new(&supervisor.crashed), supervisor, work: None }
     }
 }
 
@@ -28,7 +30,8 @@ impl Actor for OutboxActor {
 
     fn started(&mut self, _: &mut Self::Context) {
         let relay = Arc::clone(&self.relay);
-        self.work = Some(Loop::start("outbox", &self.crashed, |stop| async move { relay.run(stop).await }));
+        let run = |stop, heartbeat| async move { relay.run(stop, heartbeat).await };
+        self.work = Some(Loop::start("outbox", BOUND, &self.supervisor, run));
     }
 }
 

@@ -12,9 +12,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle, Message};
-use tokio_util::sync::CancellationToken;
 
 pub use self::relay::{Error, Relay};
+use crate::supervision::Supervisor;
 
 /// How many messages one pass may take.
 const BATCH: i64 = 512;
@@ -31,11 +31,11 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Starts the relay on `arbiter`; `crashed` is cancelled if it dies.
-    pub fn start(relay: Relay, arbiter: &ArbiterHandle, crashed: &CancellationToken) -> Self {
-        let (relay, crashed) = (Arc::new(relay), crashed.clone());
+    /// Starts the relay on `arbiter`, under `supervisor`.
+    pub fn start(relay: Relay, arbiter: &ArbiterHandle, supervisor: &Supervisor) -> Self {
+        let (relay, supervisor) = (Arc::new(relay), supervisor.clone());
         Self {
-            address: actor::OutboxActor::start_in_arbiter(arbiter, move |_| actor::OutboxActor::new(relay, crashed)),
+            address: actor::OutboxActor::start_in_arbiter(arbiter, move |_| actor::OutboxActor::new(relay, supervisor)),
         }
     }
 

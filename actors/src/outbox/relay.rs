@@ -4,16 +4,16 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use chrono::{DateTime, Utc};
 use civiclens_nats::publish::{self, Publisher};
 use futures::future::join_all;
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::BATCH;
 use crate::domain::clock::Clock;
 use crate::store::outbox::{Listener, Pending};
 use crate::store::{self, Db};
+use crate::supervision::{Heartbeat, StepError};
 
 /// How many lanes one relay takes at once: half of them, so that a second relay finds work.
 const LANES: i64 = 8;
@@ -30,8 +30,15 @@ const AFTER_FAILURE: Duration = Duration::from_secs(1);
 const ASIDE: Duration = Duration::from_secs(2);
 /// How often refusals are told of.
 const TELL_EVERY: Duration = Duration::from_mins(1);
-/// How often published messages are cleaned up and the lag is measured.
+/// How often published messages are cleaned up, and whether the listener still hears is looked at.
 const HOUSEKEEPING_EVERY: Duration = Duration::from_secs(10);
+/// How long one pass may take. What it waits for has shorter limits of its own, so it takes that long only if a user's
+/// messages are acknowledged slowly one after the other; what left is marked by a later pass.
+const PASS: Duration = Duration::from_secs(30);
+/// How long a clean-up may take.
+const CLEANING: Duration = Duration::from_secs(10);
+/// How long a look at the listener may take.
+const LISTENER: Duration = Duration::from_secs(2);
 /// How many messages one clean-up removes.
 const CLEAN: i64 = 5_000;
 
@@ -159,7 +166,7 @@ impl Relay {
     }
 
     /// Works until `stop`, woken by commits and, should a wake-up be lost, by the clock.
-    pub async fn run(&self, stop: CancellationToken) {
+    pub async fn run(&self, stop: CancellationToken, heartbeat: Heartbeat) {
         let mut listener: Option<Listener> = None;
         let mut housekeeping = tokio::time::interval(HOUSEKEEPING_EVERY);
         housekeeping.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -169,7 +176,7 @@ impl Relay {
                 Some(listener) => listener.forget(),
                 None => listener = self.db.listen_outbox().await.ok(),
             }
-            let pause = match self.step().await {
+            let pause = match heartbeat.step(PASS, self.step()).await {
                 Ok(0) => POLL,
                 Ok(left) if left >= FULL && !stop.is_cancelled() => continue,
                 Ok(_) => {
@@ -177,12 +184,12 @@ impl Relay {
                     tokio::select! {
                         () = stop.cancelled() => return,
                         () = tokio::time::sleep(GATHER) => {}
-                        _ = housekeeping.tick() => self.housekeep().await,
+                        _ = housekeeping.tick() => self.housekeep(&mut listener).await,
                     }
                     continue;
                 }
                 // Its users are passed over now: others may wait behind them.
-                Err(Error::Publish(publish::Error::Rejected(_))) => GATHER,
+                Err(StepError::Failed(Error::Publish(publish::Error::Rejected(_)))) => GATHER,
                 Err(error) => {
                     tracing::debug!(%error, "the outbox waits");
                     AFTER_FAILURE
@@ -192,31 +199,27 @@ impl Relay {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(pause) => {}
                 heard = wait_for_commit(&mut listener) => if !heard { listener = None },
-                _ = housekeeping.tick() => self.housekeep().await,
+                _ = housekeeping.tick() => self.housekeep(&mut listener).await,
             }
         }
     }
 
-    /// Measures the lag and removes what was published long ago.
-    async fn housekeep(&self) {
-        let now = self.clock.now();
-        match self.db.outbox_lag().await {
-            Ok((waiting, oldest)) => report_lag(waiting, oldest, now),
-            Err(error) => tracing::debug!(%error, "the outbox's lag could not be measured"),
+    /// Looks whether the listener still hears, and removes what was published long ago.
+    async fn housekeep(&self, listener: &mut Option<Listener>) {
+        if let Some(one) = listener
+            && !matches!(timeout(LISTENER, one.is_connected()).await, Ok(true))
+        {
+            // Its connection is silent or gone: until it is replaced, commits are found by looking once a second.
+            tracing::info!("the connection that listens for commits is lost and is replaced");
+            *listener = None;
         }
-        match self.db.clean_outbox(now - self.retention, CLEAN).await {
-            Ok(0) => {}
-            Ok(removed) => tracing::debug!(removed, "published messages were cleaned up"),
-            Err(error) => tracing::warn!(%error, "published messages could not be cleaned up"),
+        match timeout(CLEANING, self.db.clean_outbox(self.clock.now() - self.retention, CLEAN)).await {
+            Ok(Ok(0)) => {}
+            Ok(Ok(removed)) => tracing::debug!(removed, "published messages were cleaned up"),
+            Ok(Err(error)) => tracing::warn!(%error, "published messages could not be cleaned up"),
+            Err(_) => tracing::warn!("cleaning up published messages took too long"),
         }
     }
-}
-
-#[expect(clippy::cast_precision_loss, reason = "gauges")]
-fn report_lag(waiting: i64, oldest: Option<DateTime<Utc>>, now: DateTime<Utc>) {
-    let age = oldest.map_or(0, |oldest| (now - oldest).num_milliseconds().max(0));
-    metrics::gauge!("civiclens_outbox_waiting").set(waiting as f64);
-    metrics::gauge!("civiclens_outbox_lag_seconds").set(age as f64 / 1000.0);
 }
 
 /// Waits for the next commit with messages. Answers `false` if the listener broke; without one, waits for ever.

@@ -6,24 +6,37 @@ use std::time::Duration;
 
 use actix::{Actor, ActorContext, ActorFutureExt, AtomicResponse, Context, Handler, ResponseFuture, WrapFuture};
 use futures::future::join_all;
-use tokio_util::sync::CancellationToken;
 use tracing::Instrument;
 
 use super::messages::{OpenSession, Opened, RefreshSession, RevokeSessions, SignIn, Stop};
 use super::{Error, Service};
-use crate::supervision::{Ask, Lifeline, Loop};
+use crate::supervision::{Ask, Lifeline, Loop, Supervisor};
+
+/// How long ago each loop may have succeeded.
+mod bound {
+    use std::time::Duration;
+
+    /// Read every two seconds: a node that sees no revocation for longer than this must not go on in silence.
+    pub(super) const REVOCATIONS: Duration = Duration::from_secs(15);
+    /// Looked at every few seconds. NATS may be away for a while without harm.
+    pub(super) const BROADCASTS: Duration = Duration::from_mins(1);
+    /// Read every ten seconds; a key that others make signs half a minute later.
+    pub(super) const SIGNING_KEYS: Duration = Duration::from_mins(1);
+    /// Done every few seconds, and long only if much is to be cleaned up.
+    pub(super) const UPKEEP: Duration = Duration::from_mins(3);
+}
 
 #[derive(Debug)]
 pub(super) struct SessionsActor {
     service: Arc<Service>,
-    crashed: CancellationToken,
+    supervisor: Supervisor,
     lifeline: Lifeline,
     loops: Vec<Loop>,
 }
 
 impl SessionsActor {
-    pub(super) fn new(service: Arc<Service>, crashed: CancellationToken) -> Self {
-        Self { service, lifeline: Lifeline::new(&crashed), crashed, loops: Vec::new() }
+    pub(super) fn new(service: Arc<Service>, supervisor: Supervisor) -> Self {
+        Self { service, lifeline: Lifeline::new(&supervisor.crashed), supervisor, loops: Vec::new() }
     }
 }
 
@@ -34,12 +47,23 @@ impl Actor for SessionsActor {
         let service = || Arc::clone(&self.service);
         let (reader, hearer, teller, keeper) = (service(), service(), service(), service());
         let keys = Arc::clone(self.service.keys());
+        let supervisor = &self.supervisor;
         self.loops = vec![
-            Loop::start("revocations", &self.crashed, |stop| async move { reader.reread_revocations(stop).await }),
-            Loop::start("broadcasts", &self.crashed, |stop| async move { hearer.hear_revocations(stop).await }),
-            Loop::start("tellings", &self.crashed, |stop| async move { teller.send_broadcasts(stop).await }),
-            Loop::start("signing_keys", &self.crashed, |stop| async move { keys.follow(stop).await }),
-            Loop::start("sessions", &self.crashed, |stop| async move { keeper.look_after_sessions(stop).await }),
+            Loop::start("revocations", bound::REVOCATIONS, supervisor, |stop, heartbeat| async move {
+                reader.reread_revocations(stop, heartbeat).await;
+            }),
+            Loop::start("broadcasts", bound::BROADCASTS, supervisor, |stop, heartbeat| async move {
+                hearer.hear_revocations(stop, heartbeat).await;
+            }),
+            Loop::start("tellings", bound::BROADCASTS, supervisor, |stop, heartbeat| async move {
+                teller.send_broadcasts(stop, heartbeat).await;
+            }),
+            Loop::start("signing_keys", bound::SIGNING_KEYS, supervisor, |stop, heartbeat| async move {
+                keys.follow(stop, heartbeat).await;
+            }),
+            Loop::start("sessions", bound::UPKEEP, supervisor, |stop, heartbeat| async move {
+                keeper.look_after_sessions(stop, heartbeat).await;
+            }),
         ];
     }
 }

@@ -13,9 +13,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::service::Service;
 use crate::domain::client::Client;
+use crate::supervision::Heartbeat;
 
 /// How long broadcasts gather: little of the second within which every node must know.
 const GATHER: Duration = Duration::from_millis(5);
+
+/// How long sending what was gathered may take.
+const SEND: Duration = Duration::from_secs(10);
+/// How often the connection is looked at while there is nothing to send.
+const REST: Duration = Duration::from_secs(5);
 
 /// The broadcasts that wait to be sent.
 #[derive(Debug, Default)]
@@ -47,23 +53,37 @@ impl Service {
     }
 
     /// Sends broadcasts until `stop`; then sends what is left.
-    pub(super) async fn send_broadcasts(&self, stop: CancellationToken) {
+    pub(super) async fn send_broadcasts(&self, stop: CancellationToken, heartbeat: Heartbeat) {
         loop {
             tokio::select! {
-                () = stop.cancelled() => return self.send_gathered().await,
-                () = self.outgoing.some.notified() => {}
+                () = stop.cancelled() => {
+                    let _left_to_the_others_reading = heartbeat.step(SEND, self.send_gathered()).await;
+                    return;
+                }
+                () = self.outgoing.some.notified() => tokio::time::sleep(GATHER).await,
+                () = tokio::time::sleep(REST) => {}
             }
-            tokio::time::sleep(GATHER).await;
-            self.send_gathered().await;
+            if let Err(error) = heartbeat.step(SEND, self.send_gathered()).await {
+                tracing::debug!(%error, "revocations are not broadcast");
+            }
         }
     }
 
-    async fn send_gathered(&self) {
+    /// Sends what was gathered. Without a connection that fails, also where there is nothing to send.
+    async fn send_gathered(&self) -> Result<(), publish::Error> {
         let subject = self.parts.events.subjects().broadcast_revocation();
+        if !publish::is_connected(&self.parts.nats) {
+            let given_up = self.outgoing.take().len();
+            if given_up > 0 {
+                tracing::warn!(given_up, "revocations were not broadcast: other nodes will read them");
+            }
+            return Err(publish::Error::NotConnected);
+        }
         for broadcast in self.outgoing.take() {
             if let Err(error) = publish::broadcast(&self.parts.nats, subject.clone(), broadcast).await {
                 tracing::warn!(%error, "a revocation was not broadcast: other nodes will read it");
             }
         }
+        Ok(())
     }
 }

@@ -5,21 +5,40 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use civiclens_nats::broadcast::{RevocationV1, RevocationV2};
 use civiclens_nats::envelope::Envelope;
+use civiclens_nats::publish;
 use futures::StreamExt;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Error;
 use super::revocations::{Epoch, OVERLAP, REREAD_EVERY};
 use super::service::Service;
+use crate::supervision::Heartbeat;
 
 /// How often uses are written and idle sessions are ended.
 const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+/// How long one round of that may take. Its statements have shorter limits of their own.
+const UPKEEP: Duration = Duration::from_mins(2);
+/// How long reading the view may take: the first time, when all is read, and afterwards.
+const FIRST_READ: Duration = Duration::from_secs(15);
+const READ: Duration = Duration::from_secs(3);
+/// How often the connection to NATS is looked at, and how long handing a subscription to the client library may take.
+const LOOK_EVERY: Duration = Duration::from_secs(5);
+const SUBSCRIBE: Duration = Duration::from_secs(2);
 /// How often old rows are removed, counted in rounds of upkeep.
 const CLEAN_EVERY: u32 = 60;
 /// How many uses are written in one statement.
 const ACTIVITY_BATCH: usize = 1_000;
 /// How many rows one clean-up removes.
 const CLEAN: i64 = 5_000;
+
+/// The next broadcast; `None` when there will be none. Without a subscription, waits for ever.
+async fn next(broadcasts: &mut Option<async_nats::Subscriber>) -> Option<async_nats::Message> {
+    match broadcasts {
+        Some(broadcasts) => broadcasts.next().await,
+        None => std::future::pending().await,
+    }
+}
 
 impl Service {
     /// Reads the revocations since `since` into the view, all that are in force the first time. Answers from when the next
@@ -35,7 +54,7 @@ impl Service {
     }
 
     /// Reads the view again and again until `stop`.
-    pub(super) async fn reread_revocations(&self, stop: CancellationToken) {
+    pub(super) async fn reread_revocations(&self, stop: CancellationToken, heartbeat: Heartbeat) {
         let mut since = None;
         let mut tick = tokio::time::interval(REREAD_EVERY);
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -44,7 +63,8 @@ impl Service {
                 () = stop.cancelled() => return,
                 _ = tick.tick() => {}
             }
-            match self.reread(since).await {
+            let limit = if since.is_none() { FIRST_READ } else { READ };
+            match heartbeat.step(limit, self.reread(since)).await {
                 Ok(next) => since = Some(next),
                 Err(error) => tracing::warn!(%error, "the revocations could not be read"),
             }
@@ -52,19 +72,28 @@ impl Service {
     }
 
     /// Hears every broadcast until `stop`. A loop of its own: a database that is slow holds up nothing that is heard.
-    pub(super) async fn hear_revocations(&self, stop: CancellationToken) {
+    pub(super) async fn hear_revocations(&self, stop: CancellationToken, heartbeat: Heartbeat) {
         let subject = self.parts.events.subjects().broadcast_revocation();
-        let Ok(mut broadcasts) = self.parts.nats.subscribe(subject).await else {
-            tracing::warn!("revocations are not heard, only read");
-            return stop.cancelled().await;
-        };
+        let mut broadcasts = None;
+        let mut look = tokio::time::interval(LOOK_EVERY);
+        look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
+            if broadcasts.is_none() {
+                // It only goes to the client library, which subscribes again after every reconnection.
+                broadcasts = match timeout(SUBSCRIBE, self.parts.nats.subscribe(subject.clone())).await {
+                    Ok(Ok(subscribed)) => Some(subscribed),
+                    _ => None,
+                };
+            }
             tokio::select! {
                 () = stop.cancelled() => return,
-                message = broadcasts.next() => match message {
+                // The client library finds out within seconds when the server does not answer.
+                _ = look.tick() => if broadcasts.is_some() && publish::is_connected(&self.parts.nats) {
+                    heartbeat.beat();
+                },
+                message = next(&mut broadcasts) => match message {
                     Some(message) => self.hear(&message.payload),
-                    // The client is closing; the re-read goes on.
-                    None => return stop.cancelled().await,
+                    None => broadcasts = None,
                 },
             }
         }
@@ -89,34 +118,44 @@ impl Service {
     }
 
     /// Writes uses, ends idle sessions and removes old rows until `stop`; then writes what is left.
-    pub(super) async fn look_after_sessions(&self, stop: CancellationToken) {
+    pub(super) async fn look_after_sessions(&self, stop: CancellationToken, heartbeat: Heartbeat) {
         let mut round = 0_u32;
         loop {
             tokio::select! {
-                () = stop.cancelled() => return self.write_activity().await,
+                () = stop.cancelled() => {
+                    let _lost_with_the_process = heartbeat.step(UPKEEP, self.write_activity()).await;
+                    return;
+                }
                 () = tokio::time::sleep(UPKEEP_EVERY) => {}
             }
-            self.write_activity().await;
-            while let Ok(true) = self.end_idle().await.inspect_err(|error| {
-                tracing::debug!(%error, "idle sessions could not be ended");
-            }) {}
             round = round.wrapping_add(1);
-            if round.is_multiple_of(CLEAN_EVERY) {
-                let before = self.parts.clock.now() - self.parts.config.history;
-                match self.parts.background_db.clean_sessions(before, CLEAN).await {
-                    Ok(removed) => tracing::debug!(removed, "old sessions were removed"),
-                    Err(error) => tracing::warn!(%error, "old sessions could not be removed"),
-                }
+            if let Err(error) = heartbeat.step(UPKEEP, self.upkeep(round)).await {
+                tracing::warn!(%error, "sessions could not be looked after");
             }
         }
     }
 
-    /// Writes when sessions were last used. What cannot be written waits for the next time.
-    async fn write_activity(&self) {
-        let batch = self.activity.take();
-        if batch.is_empty() {
-            return;
+    /// One round of upkeep: all of it, also where a part fails.
+    async fn upkeep(&self, round: u32) -> Result<(), Error> {
+        let written = self.write_activity().await;
+        let ended = loop {
+            match self.end_idle().await {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        if round.is_multiple_of(CLEAN_EVERY) {
+            let before = self.parts.clock.now() - self.parts.config.history;
+            let removed = self.parts.background_db.clean_sessions(before, CLEAN).await?;
+            tracing::debug!(removed, "old sessions were removed");
         }
+        written.and(ended)
+    }
+
+    /// Writes when sessions were last used. What cannot be written waits for the next time.
+    async fn write_activity(&self) -> Result<(), Error> {
+        let batch = self.activity.take();
         // In one order on every node, so that two that write about the same sessions never wait for each other.
         let mut batch: Vec<(i64, DateTime<Utc>)> = batch.into_iter().map(|(id, time)| (id.get(), time)).collect();
         batch.sort_unstable();
@@ -124,10 +163,11 @@ impl Service {
         for chunk in chunks.by_ref() {
             let (ids, times): (Vec<i64>, Vec<DateTime<Utc>>) = chunk.iter().copied().unzip();
             if let Err(error) = self.parts.background_db.note_activity(&ids, &times).await {
-                tracing::debug!(%error, "uses of sessions could not be written");
                 let rest = chunk.iter().chain(chunks.flatten());
-                return self.activity.put_back(rest.map(|(id, time)| ((*id).into(), *time)));
+                self.activity.put_back(rest.map(|(id, time)| ((*id).into(), *time)));
+                return Err(error.into());
             }
         }
+        Ok(())
     }
 }

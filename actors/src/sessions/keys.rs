@@ -14,9 +14,12 @@ use crate::domain::keys::{SealError, Sealer};
 use crate::domain::token::{Algorithm, Key, KeyError, Member, NewKey, Ring, SETTLE, State, Tokens};
 use crate::store::signing_keys::SigningKey;
 use crate::store::{self, Db, UnitOfWork};
+use crate::supervision::Heartbeat;
 
 /// How often the keys are read again. The rule of the ring bears three of these.
 const REREAD_EVERY: Duration = Duration::from_secs(10);
+/// How long reading them may take, making the first one included.
+const READ: Duration = Duration::from_secs(10);
 /// How soon after a failure, as long as nothing was read.
 const RETRY: Duration = Duration::from_millis(500);
 
@@ -229,9 +232,9 @@ impl KeyRing {
     }
 
     /// Keeps the keys up to date until `stop`.
-    pub(super) async fn follow(&self, stop: CancellationToken) {
+    pub(super) async fn follow(&self, stop: CancellationToken, heartbeat: Heartbeat) {
         loop {
-            let pause = match stop.run_until_cancelled(self.refresh()).await {
+            let pause = match stop.run_until_cancelled(heartbeat.step(READ, self.refresh())).await {
                 None => return,
                 Some(Ok(())) => REREAD_EVERY,
                 Some(Err(error)) => {

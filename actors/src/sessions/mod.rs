@@ -25,7 +25,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use actix::{Actor, Addr, ArbiterHandle};
-use tokio_util::sync::CancellationToken;
 
 pub use self::error::Error;
 pub(crate) use self::keys::place as sealing_place;
@@ -39,7 +38,7 @@ use crate::domain::client::Client;
 use crate::domain::principal::{Principal, SessionId, UserId};
 use crate::domain::refresh::parse;
 pub use crate::store::sessions::Listed;
-use crate::supervision::{Gate, ask};
+use crate::supervision::{Gate, Supervisor, ask};
 
 /// How many messages may wait or be in work at once: a second's worth of a busy node.
 const ADMITTED: usize = 1024;
@@ -53,12 +52,12 @@ pub struct Handle {
 }
 
 impl Handle {
-    /// Starts the actor on `arbiter`; `crashed` is cancelled if it or one of its loops dies.
-    pub fn start(service: Service, arbiter: &ArbiterHandle, crashed: &CancellationToken) -> Self {
+    /// Starts the actor and its loops on `arbiter`, under `supervisor`.
+    pub fn start(service: Service, arbiter: &ArbiterHandle, supervisor: &Supervisor) -> Self {
         let service = Arc::new(service);
-        let (inner, crashed) = (Arc::clone(&service), crashed.clone());
+        let (inner, supervisor) = (Arc::clone(&service), supervisor.clone());
         let address =
-            actor::SessionsActor::start_in_arbiter(arbiter, move |_| actor::SessionsActor::new(inner, crashed));
+            actor::SessionsActor::start_in_arbiter(arbiter, move |_| actor::SessionsActor::new(inner, supervisor));
         Self { gate: Gate::new("sessions", ADMITTED), address, service }
     }
 
