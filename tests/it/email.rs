@@ -191,6 +191,7 @@ async fn the_development_inbox_keeps_an_email_once() {
             url: app.settings.redis.url.clone(),
             prefix: app.settings.redis.prefix.clone(),
             timeout: Duration::from_secs(5),
+            refuse_eviction: true,
         };
         let inbox = Inbox::new(ShortMemory::new(&config).unwrap());
         let provider = InboxProvider::new(inbox.clone(), app.clock.clone());
