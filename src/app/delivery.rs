@@ -44,7 +44,7 @@ impl RunningWorkers {
 
     /// Cancelled when a part died: the process should end with a failure.
     pub fn crashed(&self) -> CancellationToken {
-        self.foundation.crashed.clone()
+        self.foundation.supervisor.crashed.clone()
     }
 
     /// Says that it is not ready, fetches nothing more, finishes or gives back what is held, closes every connection.

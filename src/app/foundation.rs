@@ -12,35 +12,32 @@ use civiclens_actors::domain::keys::{HashKey, Sealer};
 use civiclens_actors::domain::password::Scheme;
 use civiclens_actors::domain::phone::Phone;
 use civiclens_actors::notifications::inbox::Inbox;
-use civiclens_actors::short_memory::{self, ShortMemory};
-use civiclens_actors::store::{self, Db};
-use civiclens_actors::supervision::Loop;
+use civiclens_actors::short_memory::{self, Eviction, ShortMemory};
+use civiclens_actors::store::{self, Db, Losses};
+use civiclens_actors::supervision::{Loop, Supervisor};
 use civiclens_actors::{otp, passwords};
 use civiclens_nats::client::{self, ConnectOptions};
-use civiclens_nats::lag::consumer_lag;
 use civiclens_nats::publish::Publisher;
 use civiclens_nats::reconcile::Topology;
-use civiclens_nats::subjects::{StreamKind, Subjects};
+use civiclens_nats::subjects::Subjects;
 use tokio_util::sync::CancellationToken;
 
 use super::admin::{hashing, password_policy};
 use super::keys;
-use super::worker::CHANNELS;
+use super::loops::{Measured, keep_gauges, keep_topology};
 use crate::config::Settings;
-use crate::telemetry::start_metrics;
 
 /// How long a connection attempt may take.
 const CONNECT: Duration = Duration::from_secs(3);
 /// How long Redis may take to answer, and JetStream to acknowledge.
 const ANSWER: Duration = Duration::from_secs(2);
 /// How long a request waits for a database connection.
-const ACQUIRE: Duration = Duration::from_secs(3);
-/// How often streams and consumers are looked at: a deleted one is made again.
-const TOPOLOGY_EVERY: Duration = Duration::from_mins(1);
-/// How soon after a failure.
-const TOPOLOGY_RETRY: Duration = Duration::from_millis(500);
-/// How often gauges are measured.
-const GAUGES_EVERY: Duration = Duration::from_secs(5);
+const ACQUIRE: Duration = Duration::from_millis(1_800);
+/// How long a statement of a request may take. Together with the wait for a connection this is below the 5 s after which a
+/// database that hangs must have been answered for, and far below the patience of whoever asks an actor.
+const STATEMENT: Duration = Duration::from_secs(3);
+/// How long a statement of a loop may take, such as a clean-up.
+const LONG_STATEMENT: Duration = Duration::from_secs(10);
 /// How long [`Foundation::close`] may take: loops, the last messages, pools.
 #[cfg(test)]
 pub(super) const CLOSE: Duration = CONNECT.saturating_add(ANSWER).saturating_add(ACQUIRE);
@@ -68,7 +65,7 @@ pub(super) struct Foundation {
     pub(super) requests: Arbiter,
     /// The thread of what nobody waits for.
     pub(super) background: Arbiter,
-    pub(super) crashed: CancellationToken,
+    pub(super) supervisor: Supervisor,
     /// Cancelled when an orderly stop begins.
     pub(super) stopping: CancellationToken,
     topology: Loop,
@@ -78,16 +75,20 @@ pub(super) struct Foundation {
 impl Foundation {
     /// Prepares everything without needing any dependency to be there.
     pub(super) async fn prepare(settings: Settings, clock: Option<Arc<dyn Clock>>) -> anyhow::Result<Self> {
-        let pool = |max_connections| {
-            Db::new(&store::Config { url: settings.database.url.clone(), max_connections, acquire_timeout: ACQUIRE })
-                .context("database.url")
+        let losses = Losses::default();
+        let pool = |max_connections, statement_timeout| {
+            let (url, acquire_timeout, losses) = (settings.database.url.clone(), ACQUIRE, losses.clone());
+            let config = store::Config { url, max_connections, acquire_timeout, statement_timeout, losses };
+            Db::new(&config).context("database.url")
         };
-        let (db, background_db) = (pool(settings.database.max_connections)?, pool(BACKGROUND_CONNECTIONS)?);
-        let view_db = pool(1)?;
+        let db = pool(settings.database.max_connections, STATEMENT)?;
+        let background_db = pool(BACKGROUND_CONNECTIONS, LONG_STATEMENT)?;
+        let view_db = pool(1, LONG_STATEMENT)?;
         let memory = ShortMemory::new(&short_memory::Config {
             url: settings.redis.url.clone(),
             prefix: settings.redis.prefix.clone(),
             timeout: ANSWER,
+            refuse_eviction: settings.is_production(),
         })
         .context("redis.url")?;
         let (requests, background) = (Arbiter::new(), Arbiter::new());
@@ -96,13 +97,23 @@ impl Foundation {
         let subjects = Subjects::new(&settings.nats.prefix).context("nats.prefix")?;
         let publisher = Publisher::new(jetstream.clone(), subjects.clone(), ANSWER);
         let sealer = keys::sealer(&settings.secrets)?;
-        let crashed = CancellationToken::new();
-        let topology = keep_topology(nats.clone(), jetstream.clone(), &settings, subjects.clone(), &crashed);
-        let gauges = keep_gauges(db.clone(), background_db.clone(), jetstream.clone(), subjects.clone(), &crashed)?;
+        let supervisor = Supervisor::default();
+        let clock = clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let topology = Topology { subjects: subjects.clone(), replicas: settings.nats.replicas };
+        let topology = keep_topology(nats.clone(), jetstream.clone(), topology, &supervisor);
+        let measured = Measured {
+            pools: [("requests", db.clone()), ("background", background_db.clone()), ("view", view_db.clone())],
+            background_db: background_db.clone(),
+            jetstream: jetstream.clone(),
+            subjects: subjects.clone(),
+            clock: Arc::clone(&clock),
+        };
+        let gauges = keep_gauges(measured, &supervisor)?;
         warm_up(&requests, db.clone(), memory.clone(), &settings.otp.allowed_countries).await;
+        require_no_eviction(&memory, settings.is_production()).await?;
         Ok(Self {
             settings: Arc::new(settings),
-            clock: clock.unwrap_or_else(|| Arc::new(SystemClock)),
+            clock,
             entropy: Arc::new(SystemEntropy::default()),
             ids: Arc::new(DrawnAhead::new(Arc::new(SystemEntropy::default()))),
             db,
@@ -116,7 +127,7 @@ impl Foundation {
             sealer,
             requests,
             background,
-            crashed,
+            supervisor,
             stopping: CancellationToken::new(),
             topology,
             gauges,
@@ -191,88 +202,6 @@ impl Foundation {
     }
 }
 
-/// Makes streams and consumers as they should be as soon as NATS is there, and from then on makes again what is gone. A
-/// server that is too old ends the process.
-fn keep_topology(
-    nats: async_nats::Client,
-    jetstream: async_nats::jetstream::Context,
-    settings: &Settings,
-    subjects: Subjects,
-    crashed: &CancellationToken,
-) -> Loop {
-    let topology = Topology { subjects, replicas: settings.nats.replicas };
-    let fatal = crashed.clone();
-    Loop::start("topology", crashed, move |stop| async move {
-        let mut as_defined = false;
-        loop {
-            if let Err(error) = client::check_server(&nats) {
-                tracing::error!(%error, "this NATS server cannot be used");
-                fatal.cancel();
-                return;
-            }
-            let done = if as_defined {
-                topology.restore(&jetstream).await.map(|made| {
-                    for object in made {
-                        tracing::error!(object, "a NATS object was gone and was made again");
-                    }
-                })
-            } else {
-                // It has told what was not as it should be.
-                topology.reconcile(&jetstream).await.map(|_| as_defined = true)
-            };
-            let pause = match done {
-                Ok(()) => TOPOLOGY_EVERY,
-                Err(error) => {
-                    tracing::warn!(%error, "NATS cannot be set up yet");
-                    TOPOLOGY_RETRY
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
-    })
-}
-
-/// Measures what nobody else does, and keeps the metrics' memory bounded while nobody scrapes.
-fn keep_gauges(
-    db: Db,
-    background_db: Db,
-    jetstream: async_nats::jetstream::Context,
-    subjects: Subjects,
-    crashed: &CancellationToken,
-) -> anyhow::Result<Loop> {
-    let metrics = start_metrics()?;
-    Ok(Loop::start("gauges", crashed, move |stop| async move {
-        let stream = subjects.stream(StreamKind::Notify);
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(GAUGES_EVERY) => {}
-            }
-            metrics.upkeep();
-            for (name, pool) in [("requests", &db), ("background", &background_db)] {
-                pool.close_idle();
-                let (size, idle) = pool.usage();
-                metrics::gauge!("civiclens_pool_connections", "pool" => name).set(count(size));
-                metrics::gauge!("civiclens_pool_in_use", "pool" => name).set(count(size.saturating_sub(idle)));
-            }
-            for channel in CHANNELS {
-                if let Ok(lag) = consumer_lag(&jetstream, &stream, channel.as_str()).await {
-                    let waiting = u32::try_from(lag.pending).unwrap_or(u32::MAX);
-                    metrics::gauge!("civiclens_consumer_lag", "consumer" => channel.as_str()).set(f64::from(waiting));
-                }
-            }
-        }
-    }))
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a gauge")]
-fn count(connections: usize) -> f64 {
-    connections as f64
-}
-
 /// Opens the connection to NATS on the thread of what requests wait for.
 async fn connect_nats(requests: &Arbiter, url: &str) -> anyhow::Result<async_nats::Client> {
     let options = ConnectOptions {
@@ -293,6 +222,19 @@ async fn run_on<T: Send + 'static>(arbiter: &Arbiter, work: impl Future<Output =
         let _nobody_waits = done.send(work.await);
     });
     outcome.await.ok()
+}
+
+/// Refuses a Redis that forgets keys before their time, locks and budgets with them, where it tells. One that is away is
+/// looked at by `/readyz` once it is there.
+async fn require_no_eviction(memory: &ShortMemory, production: bool) -> anyhow::Result<()> {
+    let wants = "set maxmemory-policy to noeviction: locks and budgets must not be forgotten before their time";
+    match memory.eviction().await {
+        Ok(Eviction::Never) | Err(_) => {}
+        Ok(Eviction::By(policy)) if production => anyhow::bail!("Redis evicts keys ({policy}): {wants}"),
+        Ok(Eviction::By(policy)) => tracing::warn!(policy, "Redis evicts keys, which production refuses: {wants}"),
+        Ok(Eviction::Unknown) => tracing::warn!("Redis does not tell whether it evicts keys: {wants}"),
+    }
+    Ok(())
 }
 
 /// Opens the first connections on the thread that will use them. Where other countries than India are served, builds the tables

@@ -9,6 +9,7 @@ mod foundation;
 mod keys;
 mod lifecycle;
 mod listeners;
+mod loops;
 mod password_costs;
 mod readiness;
 mod secrets;
@@ -92,7 +93,7 @@ impl App {
         let costs = tokio::time::timeout(START, costs).map(|_| ());
         futures::join!(components.passwords.warm_up(), wait_for_sessions(&components.sessions), costs);
         let (db, passwords) = (foundation.background_db.clone(), components.passwords.clone());
-        let password_costs = password_costs::watch(db, passwords, &foundation.crashed);
+        let password_costs = password_costs::watch(db, passwords, &foundation.supervisor);
         let listeners = start_http(&foundation, &components)?;
         Ok(RunningApp { foundation, components, listeners, password_costs })
     }
@@ -100,19 +101,21 @@ impl App {
 
 impl Components {
     fn start(foundation: &Foundation, workers: bool) -> anyhow::Result<Self> {
-        let crashed = &foundation.crashed;
+        let supervisor = &foundation.supervisor;
+        let crashed = &supervisor.crashed;
         let (requests, background) = (foundation.requests.handle(), foundation.background.handle());
         let clock = Arc::clone(&foundation.clock);
         let otp = otp::Handle::start(otp::Service::new(foundation.otp_parts()), &requests, crashed);
-        let audit = audit::Handle::start(foundation.db.clone(), Arc::clone(&clock), &requests, crashed);
+        let dbs = (foundation.db.clone(), foundation.background_db.clone());
+        let audit = audit::Handle::start(dbs, Arc::clone(&clock), &requests, supervisor);
         let passwords = passwords::Handle::start(foundation.passwords_parts(), crashed);
         let sessions =
-            sessions::Handle::start(sessions::Service::new(foundation.sessions_parts(&audit)?), &requests, crashed);
+            sessions::Handle::start(sessions::Service::new(foundation.sessions_parts(&audit)?), &requests, supervisor);
         let sign_in = foundation.join_sign_in(&otp, &passwords, &sessions);
         let accounts = accounts::Handle::new(foundation.db.clone(), Arc::clone(&clock));
         let retention = chrono::Duration::from_std(foundation.settings.outbox.retention)?;
         let relay = Relay::new(foundation.background_db.clone(), foundation.publisher.clone(), clock, retention);
-        let outbox = outbox::Handle::start(relay, &background, crashed);
+        let outbox = outbox::Handle::start(relay, &background, supervisor);
         let workers = if workers { worker::start(foundation, &worker::CHANNELS)? } else { Vec::new() };
         Ok(Self { otp, passwords, sessions, sign_in, accounts, audit, outbox, workers })
     }
@@ -176,7 +179,7 @@ impl RunningApp {
 
     /// Cancelled when a part died: the process should end with a failure.
     pub fn crashed(&self) -> CancellationToken {
-        self.foundation.crashed.clone()
+        self.foundation.supervisor.crashed.clone()
     }
 
     /// The door to accounts, for operators' commands.
@@ -199,7 +202,7 @@ impl RunningApp {
         // Load balancers look at readiness now and then, and send requests until they have. Where a part died there is
         // nothing to wait for.
         let noticed = tokio::time::sleep(self.foundation.settings.server.stop_delay);
-        self.foundation.crashed.run_until_cancelled(noticed).await;
+        self.foundation.supervisor.crashed.run_until_cancelled(noticed).await;
         // Then everything that takes work in, side by side.
         let servers = self.listeners.stop();
         let workers = join_all(self.components.workers.iter().map(|worker| worker.drain(DRAIN_WORKERS)));

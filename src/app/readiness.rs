@@ -1,12 +1,15 @@
 //! What `/readyz` and `/dev/inbox` look at.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::connection::State;
 use civiclens_actors::notifications::inbox::Inbox;
 use civiclens_actors::short_memory::ShortMemory;
 use civiclens_actors::store::Db;
+use civiclens_actors::supervision::{LoopState, Loops};
 use civiclens_actors::{passwords, sessions};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Components;
@@ -14,14 +17,36 @@ use super::foundation::Foundation;
 use crate::http::{BoxFuture, Check, InboxView, Readiness};
 
 /// How long a dependency may take to answer.
-const PATIENCE: Duration = Duration::from_secs(1);
+const PATIENCE: Duration = Duration::from_secs(2);
+/// How long what was found out is told to others: whoever asks in between, and however many do, causes no work.
+const FRESH: Duration = Duration::from_secs(1);
 
 /// What every process depends on.
 pub(super) struct Servers {
     db: Db,
     memory: ShortMemory,
     nats: async_nats::Client,
+    loops: Loops,
     stopping: CancellationToken,
+    probed: Probed,
+}
+
+/// What was found out last, and when. Whoever finds it stale looks, while the others wait for that.
+#[derive(Default)]
+struct Probed(Mutex<Option<(Instant, Vec<Check>)>>);
+
+impl Probed {
+    async fn or_else(&self, look: impl Future<Output = Vec<Check>>) -> Vec<Check> {
+        let mut last = self.0.lock().await;
+        if let Some((when, checks)) = &*last
+            && when.elapsed() < FRESH
+        {
+            return checks.clone();
+        }
+        let checks = look.await;
+        *last = Some((Instant::now(), checks.clone()));
+        checks
+    }
 }
 
 impl Servers {
@@ -30,19 +55,31 @@ impl Servers {
             db: foundation.db.clone(),
             memory: foundation.memory.clone(),
             nats: foundation.nats.clone(),
+            loops: foundation.supervisor.loops.clone(),
             stopping: foundation.stopping.clone(),
+            probed: Probed::default(),
         }
     }
 
-    async fn look(&self) -> Vec<Check> {
-        let postgres = tokio::time::timeout(PATIENCE, self.db.check());
-        let redis = tokio::time::timeout(PATIENCE, self.memory.check());
+    /// Asks PostgreSQL and Redis for a write each.
+    async fn probe(&self) -> Vec<Check> {
+        let postgres = timeout(PATIENCE, self.db.check());
+        let redis = timeout(PATIENCE, self.memory.check());
         let (postgres, redis) = futures::join!(postgres, redis);
         let late = |_| "no answer in time".to_owned();
         vec![
             ("postgres", postgres.map_err(late).and_then(|answer| answer.map_err(|error| error.to_string()))),
             ("redis", redis.map_err(late).and_then(|answer| answer.map_err(|error| error.to_string()))),
+        ]
+    }
+
+    /// What costs nothing to know.
+    fn known(&self) -> Vec<Check> {
+        let stuck: Vec<_> = self.loops.states().into_iter().filter(|state| !state.is_well()).collect();
+        let names = stuck.iter().map(|state| format!("{} ({:?} ago)", state.name, state.age)).collect::<Vec<_>>();
+        vec![
             ("nats", holds(self.nats.connection_state() == State::Connected, "not connected")),
+            ("loops", holds(stuck.is_empty(), &format!("no success for too long: {}", names.join(", ")))),
             ("process", holds(!self.stopping.is_cancelled(), "stopping")),
         ]
     }
@@ -50,7 +87,15 @@ impl Servers {
 
 impl Readiness for Servers {
     fn check(&self) -> BoxFuture<'_, Vec<Check>> {
-        Box::pin(self.look())
+        Box::pin(async {
+            let mut checks = self.probed.or_else(self.probe()).await;
+            checks.extend(self.known());
+            checks
+        })
+    }
+
+    fn loops(&self) -> Vec<LoopState> {
+        self.loops.states()
     }
 }
 
@@ -71,20 +116,28 @@ impl Dependencies {
         Self { servers: Servers::new(foundation), passwords: passwords.clone(), sessions: sessions.clone() }
     }
 
-    async fn look(&self) -> Vec<Check> {
-        let (mut checks, passwords) = futures::join!(self.servers.look(), self.passwords.probe());
-        checks.extend([
-            ("passwords", passwords.map_err(|error| error.to_string())),
-            ("revocations", holds(self.sessions.is_ready(), "not loaded yet")),
-            ("signing_keys", holds(self.sessions.has_keys(), "not loaded yet")),
-        ]);
+    async fn probe(&self) -> Vec<Check> {
+        let (mut checks, passwords) = futures::join!(self.servers.probe(), self.passwords.probe());
+        checks.push(("passwords", passwords.map_err(|error| error.to_string())));
         checks
     }
 }
 
 impl Readiness for Dependencies {
     fn check(&self) -> BoxFuture<'_, Vec<Check>> {
-        Box::pin(self.look())
+        Box::pin(async {
+            let mut checks = self.servers.probed.or_else(self.probe()).await;
+            checks.extend(self.servers.known());
+            checks.extend([
+                ("revocations", holds(self.sessions.is_ready(), "not loaded yet")),
+                ("signing_keys", holds(self.sessions.has_keys(), "not loaded yet")),
+            ]);
+            checks
+        })
+    }
+
+    fn loops(&self) -> Vec<LoopState> {
+        self.servers.loops()
     }
 }
 
@@ -100,5 +153,39 @@ impl InboxView for DevInbox {
             });
             messages.into_iter().filter_map(|message| serde_json::to_value(message).ok()).collect()
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[actix::test]
+    async fn however_many_ask_the_servers_are_asked_once() {
+        let (probed, looks) = (Probed::default(), AtomicUsize::new(0));
+        let ask = || {
+            probed.or_else(async {
+                looks.fetch_add(1, Ordering::Relaxed);
+                tokio::time::sleep(Duration::from_millis(20)).await;
+                vec![("postgres", Ok(()))]
+            })
+        };
+        for checks in futures::future::join_all((0..100).map(|_| ask())).await {
+            assert_eq!(checks, [("postgres", Ok(()))]);
+        }
+        assert_eq!(looks.load(Ordering::Relaxed), 1);
+        tokio::time::sleep(FRESH).await;
+        ask().await;
+        assert_eq!(looks.load(Ordering::Relaxed), 2, "what was found out does not stay true for ever");
+    }
+
+    #[actix::test]
+    async fn whoever_looked_and_left_holds_up_nobody() {
+        let probed = Probed::default();
+        let left = timeout(Duration::from_millis(10), probed.or_else(std::future::pending())).await;
+        assert!(left.is_err());
+        assert!(probed.or_else(async { Vec::new() }).await.is_empty());
     }
 }

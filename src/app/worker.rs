@@ -103,20 +103,19 @@ fn pages(settings: &Settings) -> anyhow::Result<Pages> {
 
 fn start_channel(foundation: &Foundation, channel: Channel, pace: &Pace, delivery: impl Handler) -> Handle {
     let clock = Arc::clone(&foundation.clock);
+    let dead_letters = DeadLetters::new(foundation.publisher.clone(), channel);
     let options = WorkerOptions {
-        name: channel.as_str(),
         concurrency: pace.at_once,
         ack_wait: Duration::from_secs(30),
         max_deliver: pace.tries,
         backoff: Backoff { base: Duration::from_secs(1), cap: pace.longest_pause },
-        dead_letters: DeadLetters::new(foundation.publisher.clone(), channel),
-        clock: Arc::new(move || clock.now()),
         handle_timeout: Duration::from_secs(25),
         drain_timeout: Duration::from_secs(12),
+        ..WorkerOptions::new(channel.as_str(), dead_letters, Arc::new(move || clock.now()))
     };
     let consumer = (foundation.subjects.stream(StreamKind::Notify), consumers::name(channel));
     let (jetstream, background) = (foundation.jetstream.clone(), foundation.background.handle());
-    Handle::start(jetstream, consumer, Arc::new(delivery), options, &background, &foundation.crashed)
+    Handle::start(jetstream, consumer, Arc::new(delivery), options, &background, &foundation.supervisor)
 }
 
 fn inbox(foundation: &Foundation, key: &'static str) -> anyhow::Result<Inbox> {

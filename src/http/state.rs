@@ -5,6 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use civiclens_actors::limits::AddressLimit;
+use civiclens_actors::supervision::LoopState;
 use civiclens_actors::{accounts, administration, audit, credentials, otp, passwords, sessions, sign_in, two_factor};
 use url::Url;
 
@@ -22,6 +23,9 @@ pub type Check = (&'static str, Result<(), String>);
 pub trait Readiness: Send + Sync {
     /// Looks at every dependency. Answers within a second or two, whatever they do.
     fn check(&self) -> BoxFuture<'_, Vec<Check>>;
+
+    /// How each loop of the process does.
+    fn loops(&self) -> Vec<LoopState>;
 }
 
 /// Shows the messages that a development environment keeps instead of sending.

@@ -14,6 +14,7 @@ use civiclens_actors::domain::clock::SystemClock;
 use civiclens_actors::domain::code::{Code, Coded, FieldError};
 use civiclens_actors::domain::limit::{Budget, Rate};
 use civiclens_actors::limits::AddressLimit;
+use civiclens_actors::supervision::LoopState;
 
 use super::tasks::IfUndelivered;
 use super::{ApiError, BoxFuture, Check, NodeState, Readiness, Surface, Tasks, openapi, problem, routes, server};
@@ -136,6 +137,10 @@ struct Always;
 impl Readiness for Always {
     fn check(&self) -> BoxFuture<'_, Vec<Check>> {
         Box::pin(async { Vec::new() })
+    }
+
+    fn loops(&self) -> Vec<LoopState> {
+        Vec::new()
     }
 }
 

@@ -9,6 +9,9 @@ pub const HTTP_REQUESTS: &str = "civiclens_http_requests_total";
 /// How long they took, by route.
 pub const HTTP_SECONDS: &str = "civiclens_http_request_seconds";
 
+/// How long ago a loop last did its work, by loop.
+pub const LOOP_SECONDS: &str = "civiclens_loop_last_success_seconds";
+
 /// From a token check (well under a millisecond) to a request that runs into its timeout.
 const HTTP_BUCKETS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0];
 
@@ -47,6 +50,7 @@ pub fn start_metrics() -> anyhow::Result<Metrics> {
     let metrics = Metrics(recorder.handle());
     metrics::set_global_recorder(recorder).map_err(|_| anyhow::anyhow!("another metrics recorder is installed"))?;
     metrics::describe_counter!(HTTP_REQUESTS, "Requests answered");
+    metrics::describe_gauge!(LOOP_SECONDS, metrics::Unit::Seconds, "Time since a loop last did its work");
     metrics::describe_histogram!(HTTP_SECONDS, metrics::Unit::Seconds, "Time to answer a request");
     Ok(installed.insert(metrics).clone())
 }

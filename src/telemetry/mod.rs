@@ -6,4 +6,4 @@ mod logs;
 mod metrics;
 
 pub use self::logs::start_logs;
-pub use self::metrics::{HTTP_REQUESTS, HTTP_SECONDS, Metrics, start_metrics};
+pub use self::metrics::{HTTP_REQUESTS, HTTP_SECONDS, LOOP_SECONDS, Metrics, start_metrics};

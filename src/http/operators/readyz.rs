@@ -1,6 +1,7 @@
 //! `GET /readyz`.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use actix_web::HttpResponse;
 use actix_web::web::Data;
@@ -17,6 +18,13 @@ pub(in crate::http) struct Ready {
     status: &'static str,
     /// `ok` or `failed` for each dependency; why it failed is in the log.
     checks: BTreeMap<&'static str, &'static str>,
+    /// For each loop of the process, how many seconds ago it last did its work.
+    loops: BTreeMap<&'static str, f64>,
+}
+
+/// Seconds, to a tenth.
+fn tenths(age: Duration) -> f64 {
+    (age.as_secs_f64() * 10.0).round() / 10.0
 }
 
 /// Says whether the process can do its work, and which dependency is in the way.
@@ -31,7 +39,8 @@ pub(in crate::http) async fn handle(node: Data<NodeState>) -> HttpResponse {
         }
     }
     let checks = checks.into_iter().map(|(name, outcome)| (name, if outcome.is_ok() { "ok" } else { "failed" }));
-    let body = Ready { status: if ready { "ready" } else { "not_ready" }, checks: checks.collect() };
+    let loops = node.readiness.loops().into_iter().map(|state| (state.name, tenths(state.age))).collect();
+    let body = Ready { status: if ready { "ready" } else { "not_ready" }, checks: checks.collect(), loops };
     if ready {
         HttpResponse::Ok().json(body)
     } else {
