@@ -311,3 +311,35 @@ fn migrations_are_ordered_by_name() {
         assert!(dated && named, "{name} is not <timestamp>_<name>");
     }
 }
+
+/// Where a task may be started that no loop is: each ends by itself, with what it was started for.
+const TASKS: [(&str, &str); 7] = [
+    ("actors/src/supervision/loops.rs", "the loops themselves"),
+    ("actors/src/audit/actor.rs", "a batch, the end of loops"),
+    ("actors/src/limits/one_by_one.rs", "its tests"),
+    ("actors/src/settlement.rs", "an unclear outcome, tried so often"),
+    ("nats/src/delivery.rs", "a job"),
+    ("nats/src/consume.rs", "deliveries"),
+    ("src/app/listeners.rs", "the HTTP servers"),
+];
+
+/// A loop can only be started with a bound, and nothing runs again and again that is none.
+#[test]
+fn what_runs_again_and_again_is_a_loop_with_a_bound() {
+    let mut loops = 0;
+    for file in ["actors/src", "nats/src", "src"].iter().flat_map(|folder| files(folder, "rs")) {
+        let name = file.strip_prefix(root()).unwrap().to_string_lossy().into_owned();
+        let text = fs::read_to_string(&file).unwrap();
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        for (number, line) in text.lines().enumerate() {
+            let place = format!("{name}:{}: {}", number + 1, line.trim());
+            assert!(!line.contains("run_interval"), "no loop of supervision::Loops: {place}");
+            if line.contains("tokio::spawn(") || line.contains("actix::spawn(") {
+                let known = TASKS.iter().any(|(file, _)| *file == name) || name.ends_with("tests.rs");
+                assert!(known, "say in TASKS why it is no loop: {place}");
+            }
+            loops += usize::from(line.contains("Loop::start("));
+        }
+    }
+    assert!(loops >= 12, "{loops}");
+}

@@ -110,7 +110,7 @@ async fn tell(
     if settings.password.cost == Settings::default().password.cost {
         settings.password.cost = 4;
     }
-    let app = TestApp::start_with(settings, direct, workers, clock, twilio, mail).await;
+    let app = Box::pin(TestApp::start_with(settings, direct, workers, clock, twilio, mail)).await;
     let end = AssertUnwindSafe(told(&app)).catch_unwind().await;
     Box::pin(app.leave_nothing()).await;
     admin.close().await;

@@ -37,7 +37,7 @@ pub(crate) use self::proxy::Proxy;
 pub(crate) use self::quiet::Quiet;
 pub(crate) use self::records::Record;
 pub(crate) use self::smtp::{Mail, MailReply};
-pub(crate) use self::stack::{OwnStack, unused_database};
+pub(crate) use self::stack::{OwnStack, shared, unused_database};
 pub(crate) use self::staff::{WRONG, officer};
 pub(crate) use self::twilio::Reply;
 pub(crate) use self::workshop::{Ground, Workshop};
