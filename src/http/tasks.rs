@@ -5,6 +5,7 @@
 //! has arrived; the connection waits for the task and may go. An orderly stop waits for every task.
 
 use std::panic::AssertUnwindSafe;
+use std::thread;
 use std::time::Duration;
 
 use actix_web::HttpMessage;
@@ -16,7 +17,7 @@ use actix_web::web::{Bytes, BytesMut};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::sync::oneshot::{self, Receiver};
 use tokio_util::task::TaskTracker;
 use tracing::{Instrument, Span};
 
@@ -26,11 +27,15 @@ pub struct Tasks(TaskTracker);
 
 impl Tasks {
     /// Runs `work` on this thread, in the caller's span. It does not end with its caller; its panic is the answer `Err`.
-    pub(super) fn run<T: 'static>(
-        &self,
-        work: impl Future<Output = T> + 'static,
-    ) -> JoinHandle<Result<T, Box<dyn std::any::Any + Send>>> {
-        self.0.spawn_local(AssertUnwindSafe(work.instrument(Span::current())).catch_unwind())
+    pub(super) fn run<T: 'static>(&self, work: impl Future<Output = T> + 'static) -> Receiver<thread::Result<T>> {
+        let (answer, caller) = oneshot::channel();
+        let run = async move {
+            let done = AssertUnwindSafe(work).catch_unwind().await;
+            // Where the caller is gone the answer is dropped here, while a stop still waits for what that sets off.
+            drop(answer.send(done));
+        };
+        self.0.spawn_local(run.instrument(Span::current()));
+        caller
     }
 
     /// Runs `work` that no request waits for.

@@ -27,6 +27,7 @@ const ACTS: [&str; 14] = [
     "reset-password",
     "disable-2fa",
 ];
+const PHONE: &str = "98765 43210";
 /// How often each of a pair is done at once.
 const AT_ONCE: usize = 3;
 
@@ -109,6 +110,42 @@ fn unlimited(settings: &mut Settings) {
     limits.password_reset_per_address = wide;
     settings.account.max_login_attempts = 1_000;
     settings.database.max_connections = 12;
+}
+
+/// Logging in ends the oldest sessions, and others end the same ones meanwhile.
+#[actix::test]
+async fn who_logs_in_while_sessions_are_ended_waits_and_is_let_in() {
+    let many = |settings: &mut Settings| {
+        unlimited(settings);
+        settings.database.max_connections = 16;
+    };
+    story_with(many, async |app| {
+        let admin = app.admin().await.token;
+        let session = app.signs_up(PHONE).await;
+        let login = RawRequest::post("/api/v1/auth/login", json!({ "phone": PHONE, "password": PASSWORD }));
+        let path = format!("/api/v1/admin/users/{}/revoke-sessions", session.user_id());
+        let revoke = RawRequest::post(&path, Value::Null).by(&admin);
+        for _ in 0..15 {
+            let tokens: Vec<_> = join_all((0..3).map(|_| app.enters(PHONE))).await;
+            let end = |name: &str, index: usize| {
+                RawRequest::post(&format!("/api/v1/auth/{name}"), Value::Null).by(&tokens[index].token)
+            };
+            let requests = [
+                login.clone(),
+                end("logout-all", 0),
+                login.clone(),
+                end("logout-others", 1),
+                login.clone(),
+                revoke.clone(),
+                login.clone(),
+                end("logout", 2),
+            ];
+            for answer in join_all(requests.iter().map(|request| app.sends(request))).await {
+                assert!(answer.status < 500, "{answer:?}");
+            }
+        }
+    })
+    .await;
 }
 
 #[actix::test]

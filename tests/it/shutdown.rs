@@ -7,7 +7,7 @@ use std::process::Command;
 use futures::future::join;
 use sqlx::{Postgres, Transaction};
 
-use crate::support::{Folder, Process, TestApp, eventually, names, story_without_workers};
+use crate::support::{Folder, Process, RawRequest, TestApp, eventually, names, story_without_workers};
 
 /// Takes the rows of all people, so that a login waits. It goes on when this is dropped.
 async fn hold_logins(app: &TestApp) -> Transaction<'static, Postgres> {
@@ -53,6 +53,34 @@ async fn a_request_under_way_is_finished_and_what_it_did_is_told() {
             assert!(TcpStream::connect(url.trim_start_matches("http://")).is_err(), "nobody listens any more");
             let events = app.events(3).await;
             assert_eq!(names(&events), ["event.user.registered", "event.session.opened", "event.session.opened"]);
+        },
+    )
+    .await;
+}
+
+#[actix::test]
+async fn a_request_whose_client_is_gone_is_finished_too() {
+    story_without_workers(
+        |_| (),
+        async |app| {
+            let folder = Folder::new();
+            let mut process = Process::start(serve(app, &folder));
+            app.requests_go_to(process.url().await);
+            let ravi = app.citizen("98765 43210");
+            ravi.signs_in().await;
+            let code = ravi.gets_code().await;
+            let held = hold_logins(app).await;
+            let body = serde_json::json!({ "phone": "98765 43210", "otp": code });
+            let enter = RawRequest::post("/api/v1/auth/verify-otp", body);
+            app.hangs_up_when(&enter, "hangs-up-and-stops", somebody_waits(app)).await;
+            process.gets_signal("TERM");
+            process.says("stopping").await;
+            held.rollback().await.unwrap();
+            assert_eq!(process.ends().await, Some(0));
+            let opened = "SELECT count(*) FROM audit_log WHERE request_id = 'hangs-up-and-stops' AND action = 'auth.login_succeeded'";
+            assert_eq!(app.count(opened).await, 1);
+            let lost = app.redis_dump().await;
+            assert!(lost.contains("otp:login") && lost.contains("lost"), "{lost}");
         },
     )
     .await;

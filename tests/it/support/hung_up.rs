@@ -72,7 +72,7 @@ impl TestApp {
 
     /// The same as soon as something else happened.
     pub(crate) async fn hangs_up_when(&self, request: &RawRequest, id: &str, happens: impl Future<Output = ()>) {
-        let address = self.in_public("").trim_start_matches("http://").to_owned();
+        let address = self.at("").trim_start_matches("http://").to_owned();
         let mut connection = TcpStream::connect(address).await.unwrap();
         connection.set_nodelay(true).unwrap();
         connection.write_all(&request.bytes(id)).await.unwrap();
