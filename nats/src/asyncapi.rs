@@ -41,6 +41,7 @@ pub fn document() -> Value {
     made.event::<session::RevokedV1>(&subjects);
     made.event::<security::LoginFailedV1>(&subjects);
     made.event::<security::AccountLockedV1>(&subjects);
+    made.event::<security::AuthenticatorOffV1>(&subjects);
     made.event::<security::RefreshReusedV1>(&subjects);
     made.event::<security::TwoFactorChangedV1>(&subjects);
     made.event::<security::PasswordChangedV1>(&subjects);

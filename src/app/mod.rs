@@ -111,7 +111,7 @@ impl Components {
         let passwords = passwords::Handle::start(foundation.passwords_parts(), crashed);
         let sessions =
             sessions::Handle::start(sessions::Service::new(foundation.sessions_parts(&audit)?), &requests, supervisor);
-        let sign_in = foundation.join_sign_in(&otp, &passwords, &sessions);
+        let sign_in = foundation.join_sign_in(&otp, &passwords, &sessions, &audit);
         let accounts = accounts::Handle::new(foundation.db.clone(), Arc::clone(&clock));
         let retention = chrono::Duration::from_std(foundation.settings.outbox.retention)?;
         let relay = Relay::new(foundation.background_db.clone(), foundation.publisher.clone(), clock, retention);

@@ -106,6 +106,7 @@ impl Foundation {
         otp: &otp::Handle,
         passwords: &passwords::Handle,
         sessions: &sessions::Handle,
+        audit: &audit::Handle,
     ) -> SignInParts {
         let guard = Guard {
             db: self.db.clone(),
@@ -121,6 +122,7 @@ impl Foundation {
             otp: otp.clone(),
             sessions: sessions.clone(),
             guard: guard.clone(),
+            audit: audit.clone(),
             sealer: Arc::clone(&self.sealer),
             hash_key: self.hash_key(),
             rules: self.second_factor_rules(),
@@ -128,7 +130,7 @@ impl Foundation {
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),
         });
-        let credentials = self.join_credentials(otp, passwords, sessions, guard.clone());
+        let credentials = self.join_credentials(otp, passwords, sessions, audit, guard.clone());
         let sign_in = sign_in::Handle::new(sign_in::Parts {
             db: self.db.clone(),
             memory: self.memory.clone(),
@@ -162,6 +164,7 @@ impl Foundation {
         otp: &otp::Handle,
         passwords: &passwords::Handle,
         sessions: &sessions::Handle,
+        audit: &audit::Handle,
         guard: Guard,
     ) -> credentials::Handle {
         let limits = &self.settings.rate_limit;
@@ -172,6 +175,7 @@ impl Foundation {
             passwords: passwords.clone(),
             sessions: sessions.clone(),
             guard,
+            audit: audit.clone(),
             limits: Limits::new(self.memory.clone(), Arc::clone(&self.clock)),
             resets: limits.password_reset,
             resets_per_address: limits.password_reset_per_address,

@@ -21,6 +21,7 @@ mod dev;
 mod development;
 mod drift;
 mod email;
+mod failures_in_a_row;
 mod fair_logins;
 mod first_login;
 mod history;

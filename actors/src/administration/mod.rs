@@ -173,11 +173,12 @@ impl Handle {
     }
 
     /// Ends the lock of an account, for strangers, for each of its devices and sessions, and for resets, and forgets its failures.
-    /// It is recorded first: an unlock that Redis did not take is seen, and done again.
+    /// Authenticators that are off because they failed too often are on again. It is recorded first: an unlock that Redis did not take is seen, and done again.
     pub async fn unlock(&self, admin: &Principal, user: UserId, client: &Client) -> Result<(), Error> {
         let account = self.parts.db.account(user).await?.ok_or(Error::UnknownUser)?;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
+        work.forget_failures(user, None).await?;
         let mut entry = Entry::by_user(Action::AccountUnlocked, user, client);
         entry.actor = Some(admin.user_id);
         work.record(entry);

@@ -9,7 +9,7 @@ use crate::domain::keys::SealError;
 use crate::domain::limit::Budget;
 use crate::limits::{self, Refused};
 use crate::short_memory::Unavailable;
-use crate::{events, guard, otp, passwords, sessions, store};
+use crate::{audit, events, guard, otp, passwords, sessions, store};
 
 /// A failure of changing or resetting a password.
 #[derive(Debug, thiserror::Error)]
@@ -59,6 +59,9 @@ pub enum Error {
     /// The database.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A refusal could not be recorded.
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
     /// An event could not be made.
     #[error(transparent)]
     Events(#[from] events::Error),
@@ -111,6 +114,7 @@ impl Coded for Error {
             Self::InvitationInvalid => Code::InvitationInvalid,
             Self::Limited(_) => Code::RateLimited,
             Self::ShortMemory(_) => Code::DependencyUnavailable,
+            Self::Audit(error) => error.code(),
             Self::Store(error) | Self::Unclear(error) => store_code(error),
             Self::Events(_) | Self::Seal(_) | Self::Entropy(_) | Self::Json(_) => Code::Internal,
             Self::Otp(_) | Self::Passwords(_) | Self::Sessions(_) | Self::Guard(_) => {

@@ -59,11 +59,9 @@ impl Handle {
             self.parts.limits.give_back(&id, &limits).await?;
             return Ok(account);
         }
-        let mut work = self.parts.db.begin().await?;
         let mut entry = Entry::by_stranger(Action::InvitationRefused, client);
         entry.subject = invited;
-        work.record(entry);
-        work.commit(now).await?;
+        self.parts.audit.refused(entry).await?;
         Err(Error::InvitationInvalid)
     }
 }

@@ -34,7 +34,7 @@ use crate::sessions::{Ended, Opened, Which};
 use crate::short_memory::ShortMemory;
 use crate::store::accounts::Account;
 use crate::store::{Db, UnitOfWork};
-use crate::{otp, passwords, sessions};
+use crate::{audit, otp, passwords, sessions};
 
 /// What this works with.
 #[derive(Clone, Debug)]
@@ -51,6 +51,8 @@ pub struct Parts {
     pub sessions: sessions::Handle,
     /// Admits attempts and counts failures.
     pub guard: Guard,
+    /// Records refusals.
+    pub audit: audit::Handle,
     /// Budgets of resets by e-mail.
     pub limits: Limits,
     /// Resets of one e-mail.

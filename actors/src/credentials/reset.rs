@@ -230,11 +230,9 @@ impl Handle {
 
     /// Records that a reset came with nothing that is good for one.
     async fn refuse(&self, account: Option<&Account>, client: &Client) -> Result<(), Error> {
-        let mut work = self.parts.db.begin().await?;
         let mut entry = Entry::by_stranger(Action::PasswordResetFailed, client);
         entry.subject = account.map(|account| account.id);
-        work.record(entry);
-        Ok(work.commit(self.parts.clock.now()).await?)
+        Ok(self.parts.audit.refused(entry).await?)
     }
 
     async fn find_by_token(&self, token: Secret, client: &Client) -> Result<(Account, Right), Error> {

@@ -50,6 +50,8 @@ pub enum Action {
     RefreshReused,
     /// An account refuses logins for a while.
     AccountLocked,
+    /// An authenticator failed too often in a row: it is off until it is set anew.
+    AuthenticatorOff,
     /// An administrator ended a lock.
     AccountUnlocked,
     /// Somebody asked to reset a password.
@@ -110,6 +112,7 @@ impl Action {
             Self::SessionEnded => "session.ended",
             Self::RefreshReused => "auth.refresh_reused",
             Self::AccountLocked => "auth.account_locked",
+            Self::AuthenticatorOff => "auth.authenticator_off",
             Self::AccountUnlocked => "auth.account_unlocked",
             Self::PasswordResetRequested => "password.reset_requested",
             Self::PasswordReset => "password.reset",

@@ -12,6 +12,7 @@ pub mod csrf;
 pub mod device_cookie;
 pub mod device_name;
 pub mod entropy;
+pub mod failures;
 pub mod fair_queue;
 pub mod invitation;
 pub mod keys;

@@ -49,7 +49,9 @@ impl Refusals {
         let mut kind = Kind {
             action: entry.action,
             reason: reason.unwrap_or_default().to_owned(),
-            person: entry.subject,
+            // Where somebody else's account was tried, the answer must not tell by its time whether there is one: persons are
+            // not told apart there.
+            person: entry.subject.filter(|_| !tries_accounts(entry.action)),
             network: entry.ip.map(network_bits),
         };
         if self.kinds.len() >= MOST && !self.kinds.contains_key(&kind) {
@@ -74,6 +76,11 @@ impl Refusals {
     }
 }
 
+/// Whether a refusal of this kind answers a stranger who tries other people's accounts.
+const fn tries_accounts(action: Action) -> bool {
+    matches!(action, Action::PasswordResetFailed | Action::InvitationRefused)
+}
+
 /// One record of all that were counted and not recorded.
 fn record(kind: &Kind, counted: Counted, now: DateTime<Utc>) -> Option<Entry> {
     let Counted { since, further, example, .. } = counted;
@@ -83,8 +90,11 @@ fn record(kind: &Kind, counted: Counted, now: DateTime<Utc>) -> Option<Entry> {
     entry.user_agent = None;
     entry.resource = None;
     entry.details.retain(|name, _| matches!(name.as_str(), "reason" | "code" | "method"));
+    if kind.person.is_none() {
+        (entry.subject, entry.actor) = (None, None);
+    }
     if kind.network.is_none() {
-        (entry.subject, entry.actor, entry.ip) = (None, None, None);
+        entry.ip = None;
     }
     Some(entry.with("count", further).with("from", since.to_rfc3339()).with("until", now.to_rfc3339()))
 }
@@ -120,6 +130,20 @@ mod tests {
         assert_eq!((&due[0].details["code"], due[0].details.get("route")), (&"forbidden".into(), None));
         assert!(refusals.note(refusal(7, 1, "forbidden"), at(61)).is_some());
         assert!(refusals.due(at(61), true).is_empty() && refusals.kinds.is_empty());
+    }
+
+    #[test]
+    fn who_tries_other_peoples_accounts_does_not_learn_which_there_are() {
+        let mut refusals = Refusals::default();
+        let tried = |subject: Option<i64>| {
+            let mut entry = Entry::by_stranger(Action::PasswordResetFailed, &Client::nobody());
+            entry.subject = subject.map(Into::into);
+            entry
+        };
+        let recorded = (0..40).filter_map(|_| refusals.note(tried(None), at(0))).count();
+        assert_eq!(recorded, 20);
+        assert!(refusals.note(tried(Some(7)), at(0)).is_none());
+        assert_eq!(refusals.due(at(60), false)[0].subject, None);
     }
 
     #[test]

@@ -16,6 +16,7 @@ pub use self::error::Error;
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::{Client, Device};
 use crate::domain::clock::Clock;
+use crate::domain::failures::{Authenticator, MOST};
 use crate::domain::fair_queue::Requester;
 use crate::domain::keys::HashKey;
 use crate::domain::phone::Phone;
@@ -114,8 +115,11 @@ impl Guard {
     ) -> Result<Attempt, Error> {
         let attempt = self.begin_known(account, "password", subject, client).await?;
         let requester = Requester::account(&account.phone, client);
-        match self.passwords.verify(password, account.password_hash.clone(), requester).await {
-            Ok(verdict) if verdict.matches => Ok(attempt),
+        match self.passwords.verify(password, account.password_in_force(), requester).await {
+            Ok(verdict) if verdict.matches => {
+                self.proved(account, "password").await;
+                Ok(attempt)
+            }
             Ok(_) => {
                 let (budget, account) = (attempt.budget, Some(account));
                 let (method, reason) = ("password", "wrong_password");
@@ -177,6 +181,7 @@ impl Guard {
         let Some(account) = account else { return Ok(()) };
         let now = self.clock.now();
         let mut work = self.db.begin().await?;
+        self.count_in(&mut work, (Some(account), method, reason), client, now).await?;
         let action = if method == "password" { Action::PasswordRefused } else { Action::SecondFactorFailed };
         let mut entry = Entry::by_user(action, account.id, client).with("method", method).with("reason", reason);
         if let Some(lock) = lock {
@@ -215,6 +220,45 @@ impl Guard {
         }
     }
 
+    /// An authenticator of the account succeeded: it has not failed in a row any more. Writes only where there is something to
+    /// forget. Best effort: what is not forgotten is forgotten the next time.
+    pub async fn proved(&self, account: &Account, method: &str) {
+        let succeeded = Authenticator::of_method(method).filter(|one| account.failures.remembers(*one));
+        if let Some(succeeded) = succeeded
+            && let Err(error) = self.db.authenticator_succeeded(account.id, succeeded).await
+        {
+            tracing::warn!(%error, "failures of an authenticator could not be forgotten");
+        }
+    }
+
+    /// Counts a failure of an authenticator; tells of it if it was one too many. Asked for nobody, where there is no account, as
+    /// well: time does not tell.
+    async fn count_in(
+        &self,
+        work: &mut UnitOfWork,
+        (account, method, reason): (Option<&Account>, &str, &str),
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let wrong = reason.starts_with("wrong_") && reason != "wrong_portal";
+        let Some(failed) = Authenticator::of_method(method).filter(|_| wrong) else { return Ok(()) };
+        if !work.count_failure(account.map(|account| account.id), failed).await? {
+            return Ok(());
+        }
+        let Some(account) = account else { return Ok(()) };
+        let mut entry = Entry::by_stranger(Action::AuthenticatorOff, client).with("authenticator", failed.as_str());
+        entry.subject = Some(account.id);
+        work.record(entry.with("failures", MOST));
+        let event = security::AuthenticatorOffV1 {
+            user_id: account.id.get(),
+            authenticator: failed.as_str().to_owned(),
+            failures: MOST,
+            off_since: now,
+        };
+        work.announce(self.events.event(account.id, event, client, now)?);
+        Ok(())
+    }
+
     /// The owner got in by other means than an attempt: earlier failures are forgotten. Best effort.
     pub async fn forget_failures(&self, subject: &Subject) {
         if let Err(error) = self.lockout.forget(subject).await {
@@ -227,6 +271,7 @@ impl Guard {
         let Failure { account, method, reason, lock } = failure;
         let now = self.clock.now();
         let mut work = self.db.begin().await?;
+        self.count_in(&mut work, (account, method, reason), client, now).await?;
         let about = |action| {
             let mut entry = Entry::by_stranger(action, client).with("method", method);
             entry.subject = account.map(|account| account.id);

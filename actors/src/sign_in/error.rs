@@ -85,7 +85,7 @@ impl Coded for Error {
             Self::MfaTokenInvalid => Code::MfaTokenInvalid,
             Self::MethodNotOffered => Code::Invalid,
             // In a sign-in there is no session yet: a wrong code is what a wrong password is.
-            Self::TwoFactor(two_factor::Error::CodeInvalid) => Code::SecondFactorInvalid,
+            Self::TwoFactor(two_factor::Error::CodeInvalid | two_factor::Error::Off) => Code::SecondFactorInvalid,
             Self::ShortMemory(_) => Code::DependencyUnavailable,
             Self::Store(error) => store_code(error),
             Self::Entropy(_) | Self::Json(_) => Code::Internal,
@@ -133,7 +133,7 @@ impl Coded for Error {
                 code: "method_not_offered".to_owned(),
                 message: "This method was not offered for this step.".to_owned(),
             }],
-            Self::TwoFactor(two_factor::Error::CodeInvalid) => Vec::new(),
+            Self::TwoFactor(two_factor::Error::CodeInvalid | two_factor::Error::Off) => Vec::new(),
             _ => self.inner().map_or_else(Vec::new, Coded::fields),
         }
     }

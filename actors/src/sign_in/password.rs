@@ -91,6 +91,7 @@ impl Handle {
             outcome => outcome,
         };
         self.end(attempt, &outcome).await;
+        guard.proved(&account, "password").await;
         Ok(SignedIn { budget: Some(budget.given_back()), ..outcome?.into() })
     }
 
@@ -116,7 +117,7 @@ impl Handle {
         password: &Secret,
         requester: Requester,
     ) -> Result<bool, Error> {
-        let stored = account.and_then(|account| account.password_hash.clone());
+        let stored = account.and_then(Account::password_in_force);
         let verified = self.parts.passwords.verify(password.clone(), stored.clone(), requester.clone()).await?;
         let Verdict { matches, outdated } = verified;
         if let (true, true, Some(account), Some(stored)) = (matches, outdated, account, stored)

@@ -226,6 +226,9 @@ impl Handle {
             self.parts.otp.restore(&sms.code).await;
         }
         self.end_step(attempt, &outcome, &account, proof.as_str(), &client).await?;
+        if outcome.is_ok() && proof != Proof::Password {
+            self.parts.guard.proved(&account, proof.as_str()).await;
+        }
         if let (Ok(Outcome::Session(_)), Proof::SmsCode) = (&outcome, proof) {
             self.parts.guard.forget_failures(&subject).await;
         }

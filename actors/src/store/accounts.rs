@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::users::{language, level, role};
 use super::{Db, Error, UnitOfWork};
+use crate::domain::failures::{Authenticator, Failures};
 use crate::domain::language::Language;
 use crate::domain::phone::Phone;
 use crate::domain::principal::UserId;
@@ -42,6 +43,8 @@ pub struct Account {
     pub two_factor: Option<Method>,
     /// Until when their password works, where somebody else chose it.
     pub password_temporary_until: Option<DateTime<Utc>>,
+    /// How often each authenticator failed in a row.
+    pub failures: Failures,
 }
 
 impl std::fmt::Debug for Account {
@@ -54,6 +57,11 @@ impl Account {
     /// The e-mail, if its owner proved it or an administrator entered it.
     pub fn trusted_email(&self) -> Option<&str> {
         self.email.as_deref().filter(|_| self.email_verified || self.role.needs_password())
+    }
+
+    /// The hash of their password, unless it failed so often that it is off.
+    pub fn password_in_force(&self) -> Option<String> {
+        self.password_hash.clone().filter(|_| !self.failures.is_off(Authenticator::Password))
     }
 
     /// Whether they chose their password themselves.
@@ -98,6 +106,7 @@ struct Row {
     token_epoch: i32,
     method: Option<String>,
     password_temporary_until: Option<DateTime<Utc>>,
+    failures: String,
 }
 
 impl TryFrom<Row> for Account {
@@ -119,6 +128,7 @@ impl TryFrom<Row> for Account {
             token_epoch: row.token_epoch,
             two_factor: row.method.map(|name| Method::parse(&name).ok_or(unknown)).transpose()?,
             password_temporary_until: row.password_temporary_until,
+            failures: Failures::read(&row.failures),
         })
     }
 }
@@ -165,6 +175,7 @@ impl UnitOfWork {
                ON CONFLICT (phone) DO UPDATE SET phone_verified = true
                RETURNING u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion,
                          u.is_active, u.preferred_language, u.token_epoch, u.password_temporary_until,
+                         u.authenticator_failures::text AS "failures!",
                          (SELECT f.method FROM two_factors f WHERE f.user_id = u.id) AS method,
                          (u.xmax = 0) AS "is_new!""#,
             new.id.map(UserId::get),
@@ -194,6 +205,7 @@ impl UnitOfWork {
             token_epoch: row.token_epoch,
             method: row.method,
             password_temporary_until: row.password_temporary_until,
+            failures: row.failures,
         };
         Ok((account.try_into()?, is_new))
     }
@@ -203,7 +215,8 @@ impl UnitOfWork {
         sqlx::query_as!(
             Row,
             "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion,
-                    u.is_active, u.preferred_language, u.token_epoch, u.password_temporary_until, f.method AS \"method?\"
+                    u.is_active, u.preferred_language, u.token_epoch, u.password_temporary_until,
+                    u.authenticator_failures::text AS \"failures!\", f.method AS \"method?\"
              FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE u.id = $1",
             id.get()
         )
@@ -219,6 +232,7 @@ impl UnitOfWork {
             Row,
             "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
                     u.preferred_language, u.token_epoch, u.password_temporary_until,
+                    u.authenticator_failures::text AS \"failures!\",
                     (SELECT f.method FROM two_factors f WHERE f.user_id = u.id) AS method
              FROM users u WHERE u.id = $1 FOR NO KEY UPDATE",
             id.get()
@@ -240,7 +254,8 @@ impl UnitOfWork {
     /// Stores the hash of a password that its owner chose.
     pub async fn set_password(&mut self, id: UserId, hash: &str, now: DateTime<Utc>) -> Result<(), Error> {
         sqlx::query!(
-            "UPDATE users SET password_hash = $2, password_temporary_until = NULL, password_changed_at = $3, updated_at = $3
+            "UPDATE users SET password_hash = $2, password_temporary_until = NULL, password_changed_at = $3,
+                              updated_at = $3, authenticator_failures = authenticator_failures - 'password'
              WHERE id = $1",
             id.get(),
             hash,
@@ -284,7 +299,8 @@ impl Db {
         sqlx::query_as!(
             Row,
             "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
-                    u.preferred_language, u.token_epoch, u.password_temporary_until, f.method AS \"method?\"
+                    u.preferred_language, u.token_epoch, u.password_temporary_until,
+                    u.authenticator_failures::text AS \"failures!\", f.method AS \"method?\"
              FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE u.phone = $1",
             phone.as_str()
         )
@@ -300,7 +316,8 @@ impl Db {
         sqlx::query_as!(
             Row,
             r#"SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion,
-                      u.is_active, u.preferred_language, u.token_epoch, u.password_temporary_until, f.method AS "method?"
+                      u.is_active, u.preferred_language, u.token_epoch, u.password_temporary_until,
+                      u.authenticator_failures::text AS "failures!", f.method AS "method?"
                FROM users u LEFT JOIN two_factors f ON f.user_id = u.id
                WHERE lower(u.email COLLATE "C") = lower($1::text COLLATE "C")
                  AND (u.email_verified OR u.role IN ('nodal_officer', 'admin', 'auditor'))"#,
@@ -317,7 +334,8 @@ impl Db {
         sqlx::query_as!(
             Row,
             "SELECT u.id, u.phone, u.email, u.email_verified, u.full_name, u.role, u.password_hash, u.profile_completion, u.is_active,
-                    u.preferred_language, u.token_epoch, u.password_temporary_until, f.method AS \"method?\"
+                    u.preferred_language, u.token_epoch, u.password_temporary_until,
+                    u.authenticator_failures::text AS \"failures!\", f.method AS \"method?\"
              FROM users u LEFT JOIN two_factors f ON f.user_id = u.id WHERE u.id = $1",
             id.get()
         )

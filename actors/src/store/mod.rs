@@ -22,6 +22,7 @@ mod bell;
 mod connection;
 mod consequences;
 mod error;
+mod failures;
 pub mod invitations;
 pub mod outbox;
 mod password_resets;

@@ -6,6 +6,7 @@ use super::{Error, Handle, failure, sealing_place};
 use crate::domain::audit::{Action, Entry};
 use crate::domain::backup_code::BackupCode;
 use crate::domain::client::Client;
+use crate::domain::failures::Authenticator;
 use crate::domain::otp::{OtpCode, Purpose};
 use crate::domain::principal::UserId;
 use crate::domain::second_step::{Method, Proof};
@@ -81,6 +82,9 @@ impl Handle {
         subject: &Subject,
         client: &Client,
     ) -> Result<Checked, Error> {
+        if Authenticator::of_method(offered.as_str()).is_some_and(|offered| account.failures.is_off(offered)) {
+            return Err(Error::Off);
+        }
         if offered == Offered::Sms {
             let sms = Some(self.spend_sms(account, code, subject, client).await?);
             return Ok(Checked { spend: None, attempt: None, sms });
@@ -155,7 +159,7 @@ impl Handle {
     /// was not done.
     pub(super) async fn end_checked<T>(
         &self,
-        account: &Account,
+        (account, method): (&Account, &'static str),
         outcome: &Result<T, Error>,
         attempt: Option<Attempt>,
         sms: Option<SpentCode>,
@@ -164,13 +168,16 @@ impl Handle {
         match (outcome, attempt) {
             (Ok(_), Some(attempt)) => self.parts.guard.succeeded(attempt).await,
             (Err(Error::CodeInvalid), Some(attempt)) => {
-                self.parts.guard.failed(attempt, failure(account, "second_factor"), client).await?;
+                self.parts.guard.failed(attempt, failure(account, method), client).await?;
             }
             (Err(_), Some(attempt)) => self.parts.guard.passed(attempt).await,
             (_, None) => {}
         }
         if let (Err(_), Some(sms)) = (outcome, sms) {
             self.parts.otp.restore(&sms.code).await;
+        }
+        if outcome.is_ok() {
+            self.parts.guard.proved(account, method).await;
         }
         Ok(())
     }
@@ -216,5 +223,15 @@ impl Handle {
                 Err(error.into())
             }
         }
+    }
+}
+
+/// The method of a checked code: what it spends tells, and a code by SMS, the only other one, is spent already. Empty where no
+/// factor is in force.
+pub(super) fn method_of(account: &Account, spend: Option<&Spend>) -> &'static str {
+    match spend {
+        Some(Spend::TotpStep(..)) => Offered::Totp.as_str(),
+        Some(Spend::BackupCode(_)) => Offered::BackupCode.as_str(),
+        None => account.two_factor.map_or("", Method::as_str),
     }
 }

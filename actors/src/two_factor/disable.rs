@@ -1,7 +1,7 @@
 //! Turning the second factor off.
 
-use super::check::Checked;
-use super::{Change, Error, Handle, Leave};
+use super::check::{Checked, method_of};
+use super::{Change, Error, FACTOR, Handle, Leave};
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::code::Coded as _;
@@ -16,10 +16,8 @@ impl Handle {
     pub async fn disable(&self, principal: &Principal, with: Leave, client: &Client) -> Result<(), Error> {
         let account = self.account(principal.user_id).await?;
         if !can_disable(&self.parts.rules, account.role) {
-            let mut work = self.parts.db.begin().await?;
             let entry = Entry::by_user(Action::AccessDenied, account.id, client);
-            work.record(entry.with("code", Error::Enforced.code().as_str()));
-            work.commit(self.parts.clock.now()).await?;
+            self.parts.audit.refused(entry.with("code", Error::Enforced.code().as_str())).await?;
             return Err(Error::Enforced);
         }
         let Some(method) = account.two_factor else { return Err(Error::NotEnrolled) };
@@ -32,8 +30,9 @@ impl Handle {
             }
             Leave::Code(code) => self.check_any(&account, &code, &subject, client).await?,
         };
+        let tried = method_of(&account, spend.as_ref());
         let outcome = self.remove(&account, method, spend, principal.session_id, client).await;
-        self.end_checked(&account, &outcome, attempt, sms, client).await?;
+        self.end_checked((&account, tried), &outcome, attempt, sms, client).await?;
         outcome
     }
 
@@ -58,6 +57,7 @@ impl Handle {
         if !work.remove_two_factor(account.id, now).await? {
             return Err(Error::NotEnrolled);
         }
+        work.forget_failures(account.id, Some(FACTOR)).await?;
         let entry = Entry::by_user(Action::TwoFactorDisabled, account.id, client);
         work.record(entry.with("method", method.as_str()));
         self.tell(&mut work, account, Change::Disabled, Some(method), client, now)?;

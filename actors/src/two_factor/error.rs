@@ -9,7 +9,7 @@ use crate::domain::keys::SealError;
 use crate::domain::limit::Budget;
 use crate::domain::totp::TotpError;
 use crate::limits::Refused;
-use crate::{events, guard, otp, sessions, store};
+use crate::{audit, events, guard, otp, sessions, store};
 
 /// A failure of the second factor.
 #[derive(Debug, thiserror::Error)]
@@ -20,6 +20,9 @@ pub enum Error {
     /// The code is wrong, or was used before.
     #[error("the code is not valid")]
     CodeInvalid,
+    /// The authenticator failed too often in a row, and is off.
+    #[error("the authenticator is off")]
+    Off,
     /// A code of the second factor in force is needed to replace it.
     #[error("a code of the second factor in force is needed")]
     CodeNeeded,
@@ -50,6 +53,9 @@ pub enum Error {
     /// The database.
     #[error(transparent)]
     Store(#[from] store::Error),
+    /// A refusal could not be recorded.
+    #[error(transparent)]
+    Audit(#[from] audit::Error),
     /// An event could not be made.
     #[error(transparent)]
     Events(#[from] events::Error),
@@ -84,15 +90,20 @@ impl Error {
 /// What somebody is told of a code that does not pass.
 const CODE_INVALID: &str = "The code is wrong, expired, or was used before.";
 
+/// What somebody is told whose authenticator is off.
+const OFF: &str =
+    "This was wrong too often and is off. Use a backup code, or ask an administrator to unlock the account.";
+
 impl Coded for Error {
     fn code(&self) -> Code {
         match self {
             Self::UnknownUser => Code::NotFound,
-            Self::CodeInvalid | Self::CodeNeeded => Code::SecondFactorWrong,
+            Self::CodeInvalid | Self::Off | Self::CodeNeeded => Code::SecondFactorWrong,
             Self::Enforced => Code::TwoFactorEnforced,
             Self::SwitchedOff => Code::TwoFactorDisabled,
             Self::PasswordNeeded | Self::NotEnrolled | Self::NothingToConfirm => Code::Conflict,
             Self::Store(error) => store_code(error),
+            Self::Audit(error) => error.code(),
             Self::Events(_) | Self::Seal(_) | Self::Totp(_) | Self::Entropy(_) => Code::Internal,
             Self::Otp(_) | Self::Sessions(_) | Self::Guard(_) => self.inner().map_or(Code::Internal, Coded::code),
         }
@@ -101,6 +112,7 @@ impl Coded for Error {
     fn detail(&self) -> String {
         match self {
             Self::CodeInvalid => CODE_INVALID.to_owned(),
+            Self::Off => OFF.to_owned(),
             Self::CodeNeeded => "To replace the second factor, send a code of it, or a backup code.".to_owned(),
             Self::Enforced => "Your role must have a second factor.".to_owned(),
             Self::PasswordNeeded => "Codes by SMS are a second factor for a password: set one first.".to_owned(),
@@ -112,7 +124,7 @@ impl Coded for Error {
 
     fn fields(&self) -> Vec<FieldError> {
         match self {
-            Self::CodeInvalid | Self::CodeNeeded => {
+            Self::CodeInvalid | Self::Off | Self::CodeNeeded => {
                 vec![FieldError::new("code", self.code().as_str(), self.detail())]
             }
             _ => self.inner().map_or_else(Vec::new, Coded::fields),

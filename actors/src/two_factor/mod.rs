@@ -13,6 +13,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use civiclens_nats::events::security;
 
+use self::check::method_of;
 pub use self::check::{Checked, Offered};
 pub use self::error::Error;
 use crate::domain::audit::{Action, Entry};
@@ -20,6 +21,7 @@ use crate::domain::backup_code::BackupCode;
 use crate::domain::client::Client;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
+use crate::domain::failures::Authenticator;
 use crate::domain::keys::{HashKey, Sealer};
 use crate::domain::otp::Purpose;
 use crate::domain::principal::{Principal, SessionId, UserId};
@@ -34,10 +36,13 @@ use crate::sessions::{Spend, Which};
 use crate::store::accounts::Account;
 use crate::store::two_factors::Factor;
 use crate::store::{Db, UnitOfWork};
-use crate::{otp, sessions};
+use crate::{audit, otp, sessions};
 
 /// How long setting up a second factor may take.
 pub(crate) const ENROLMENT_LIFE: chrono::Duration = chrono::Duration::minutes(15);
+
+/// What a new factor sets right.
+const FACTOR: &[&str] = Authenticator::BackupCode.sets_right();
 
 /// What the second factor works with.
 #[derive(Clone, Debug)]
@@ -50,6 +55,8 @@ pub struct Parts {
     pub sessions: sessions::Handle,
     /// Counts failures.
     pub guard: Guard,
+    /// Records refusals.
+    pub audit: audit::Handle,
     /// Seals secrets.
     pub sealer: Arc<Sealer>,
     /// Hashes backup codes.
@@ -134,8 +141,9 @@ impl Handle {
         } else {
             Checked { spend: None, attempt: None, sms: None }
         };
+        let tried = method_of(&account, spend.as_ref());
         let outcome = self.enrol_account(&account, method, spend, client).await;
-        self.end_checked(&account, &outcome, attempt, sms, client).await?;
+        self.end_checked((&account, tried), &outcome, attempt, sms, client).await?;
         outcome
     }
 
@@ -258,6 +266,7 @@ impl Handle {
             return Err(Error::NothingToConfirm);
         }
         self.replace_codes(&mut work, user, &codes, now).await?;
+        work.forget_failures(user, Some(FACTOR)).await?;
         let entry = Entry::by_user(Action::TwoFactorEnabled, user, client);
         work.record(entry.with("method", factor.method.as_str()));
         self.tell(&mut work, account, Change::Enabled, Some(factor.method), client, now)?;
@@ -300,6 +309,7 @@ impl Handle {
             return Err(Error::NotEnrolled);
         }
         self.replace_codes(&mut work, account.id, &codes, now).await?;
+        work.forget_failures(account.id, Some(Authenticator::BackupCode.itself())).await?;
         work.record(Entry::by_user(Action::BackupCodesRenewed, account.id, client));
         self.tell(&mut work, &account, Change::BackupCodes, account.two_factor, client, now)?;
         work.commit(now).await?;

@@ -2,4 +2,7 @@
 
 mod v1;
 
-pub use v1::{AccountLockedV1, LoginFailedV1, NewDeviceV1, PasswordChangedV1, RefreshReusedV1, TwoFactorChangedV1};
+pub use v1::{
+    AccountLockedV1, AuthenticatorOffV1, LoginFailedV1, NewDeviceV1, PasswordChangedV1, RefreshReusedV1,
+    TwoFactorChangedV1,
+};

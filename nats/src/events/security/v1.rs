@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use crate::schema::{id, object, optional, text, time, word};
+use crate::schema::{id, int, object, optional, text, time, word};
 use crate::wire::{Described, Payload, millis};
 
 /// Somebody tried to log in to an existing account and failed.
@@ -45,6 +45,42 @@ impl Described for LoginFailedV1 {
             reason: "wrong_password".to_owned(),
             failed_at: DateTime::UNIX_EPOCH,
         }
+    }
+}
+
+/// An authenticator failed too often in a row: it is off until its owner sets it anew by another way.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthenticatorOffV1 {
+    /// Whose it is.
+    pub user_id: i64,
+    /// Which: `password`, `totp`, `sms` or `backup_code`.
+    pub authenticator: String,
+    /// How often it failed in a row.
+    pub failures: u32,
+    /// Since when it is off.
+    #[serde(with = "millis")]
+    pub off_since: DateTime<Utc>,
+}
+
+impl Payload for AuthenticatorOffV1 {
+    const NAME: &'static str = "security.authenticator_off";
+    const VERSION: u16 = 1;
+}
+
+impl Described for AuthenticatorOffV1 {
+    const SUMMARY: &'static str = "An authenticator failed too often in a row and is off until it is set anew.";
+
+    fn schema() -> Value {
+        object([
+            ("user_id", id("Whose it is.")),
+            ("authenticator", word("Which it is.", &["password", "totp", "sms", "backup_code"])),
+            ("failures", int("How often it failed in a row.")),
+            ("off_since", time("Since when it is off.")),
+        ])
+    }
+
+    fn example() -> Self {
+        Self { user_id: 42, authenticator: "password".to_owned(), failures: 100, off_since: DateTime::UNIX_EPOCH }
     }
 }
 
@@ -252,6 +288,10 @@ mod tests {
     #[test]
     fn account_locked_is_frozen() {
         crate::testing::frozen::<AccountLockedV1>();
+    }
+    #[test]
+    fn authenticator_off_is_frozen() {
+        crate::testing::frozen::<AuthenticatorOffV1>();
     }
     #[test]
     fn refresh_reused_is_frozen() {
