@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use civiclens_actors::domain::limit::Rate;
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
 use super::Checks;
@@ -27,6 +28,8 @@ pub struct RateLimit {
     pub proofs_per_address: Rate,
     /// Requests from one network address, counted by each node. Wide: carriers put thousands of subscribers behind one.
     pub requests_per_address: Rate,
+    /// Networks without a limit of requests, such as those of offices: many people behind one address.
+    pub exempt_networks: Vec<IpNet>,
     /// New refresh tokens of one session.
     pub refresh: Rate,
     /// New passwords from one network address that are judged, and as many that are rated for a strength meter. Counted by
@@ -49,6 +52,7 @@ impl Default for RateLimit {
             proofs: Rate { count: 120, window: hour },
             proofs_per_address: Rate { count: 6000, window: hour },
             requests_per_address: Rate { count: 60_000, window: Duration::from_mins(1) },
+            exempt_networks: Vec::new(),
             refresh: Rate { count: 60, window: hour },
             password_strength_per_address: Rate { count: 600, window: Duration::from_mins(1) },
             password_reset: Rate { count: 3, window: hour },
