@@ -90,7 +90,7 @@ impl App {
         let foundation = Foundation::prepare(settings, overrides.clock).await?;
         let components = Components::start(&foundation, overrides.workers)?;
         let costs = password_costs::look(&foundation.background_db, &components.passwords);
-        let costs = tokio::time::timeout(START, costs).map(|_| ());
+        let costs = tokio::time::timeout(START, costs).map(|_| ()).boxed_local();
         futures::join!(components.passwords.warm_up(), wait_for_sessions(&components.sessions), costs);
         let (db, passwords) = (foundation.background_db.clone(), components.passwords.clone());
         let password_costs = password_costs::watch(db, passwords, &foundation.supervisor);
