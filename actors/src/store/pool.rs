@@ -158,7 +158,8 @@ impl Db {
     /// takes.
     pub async fn migrate(&self) -> Result<(), MigrateError> {
         // A connection of its own: it has no limits, and holds the lock.
-        let mut connection = PgConnection::connect_with(self.options()).await.map_err(Error::from)?;
+        let connect = timeout(self.patience, PgConnection::connect_with(self.options())).await;
+        let mut connection = connect.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map_err(Error::from)?;
         let run = async {
             // Building an index may take hours. A lock on a table is waited for no longer than this: whoever waits for one
             // keeps everybody else waiting behind it.
