@@ -43,7 +43,7 @@ pub use self::rate_limit::RateLimit;
 pub use self::redis::Redis;
 pub use self::report::in_force;
 pub use self::secrets::Secrets;
-pub use self::server::Server;
+pub use self::server::{ForwardedHeader, Server};
 #[cfg(test)]
 pub(crate) use self::server::{MAX_DELAY_AND_REQUEST, MAX_STOP_DELAY};
 pub use self::session::Session;

@@ -36,12 +36,25 @@ pub struct Server {
     pub stop_delay: Duration,
     /// The longest accepted request body.
     pub body_limit_bytes: usize,
-    /// Networks whose `X-Forwarded-For` is believed.
+    /// Networks of proxies that tell the client's address.
     pub trusted_proxies: Vec<IpNet>,
+    /// In which header they tell it.
+    pub forwarded: ForwardedHeader,
     /// Origins whose browsers may call the API. None: no cross-origin calls.
     pub cors_origins: Vec<String>,
     /// Whether `Strict-Transport-Security` is answered.
     pub hsts: bool,
+}
+
+/// A header in which proxies tell the address of a client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ForwardedHeader {
+    /// `X-Forwarded-For`: a list of addresses.
+    #[serde(rename = "x-forwarded-for")]
+    XForwardedFor,
+    /// `Forwarded`, by RFC 7239.
+    #[serde(rename = "forwarded")]
+    Forwarded,
 }
 
 impl Default for Server {
@@ -55,6 +68,7 @@ impl Default for Server {
             stop_delay: Duration::from_secs(5),
             body_limit_bytes: 65_536,
             trusted_proxies: Vec::new(),
+            forwarded: ForwardedHeader::XForwardedFor,
             cors_origins: Vec::new(),
             hsts: true,
         }

@@ -3,14 +3,13 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::http::header::{ACCEPT_LANGUAGE, HeaderName, USER_AGENT};
+use actix_web::http::header::USER_AGENT;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use civiclens_actors::domain::client::Client;
 use civiclens_actors::domain::code::Code;
-use civiclens_actors::domain::language::Language;
 
-use super::ApiError;
 use super::request_context::RequestContext;
+use super::{ApiError, language};
 
 /// The most characters of a `User-Agent` that are kept.
 const USER_AGENT_CHARS: usize = 256;
@@ -33,12 +32,13 @@ impl Caller {
     pub(super) fn of(request: &HttpRequest) -> Result<Self, ApiError> {
         let context = request.extensions().get::<RequestContext>().cloned();
         let context = context.ok_or_else(|| ApiError::new(Code::Internal))?;
-        let text = |name: HeaderName| request.headers().get(name)?.to_str().ok();
+        // Browsers of other countries write other bytes than ASCII: what is no UTF-8 among them is replaced, the rest kept.
+        let agent = request.headers().get(USER_AGENT).map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         Ok(Self(Client {
             ip: context.ip,
-            user_agent: text(USER_AGENT).map(|agent| agent.chars().take(USER_AGENT_CHARS).collect()),
+            user_agent: agent.map(|agent| agent.chars().take(USER_AGENT_CHARS).collect()),
             request_id: Some(context.id.as_ref().to_owned()),
-            language: text(ACCEPT_LANGUAGE).and_then(Language::from_accept_language),
+            language: language::asked_for(request),
         }))
     }
 }

@@ -12,15 +12,16 @@ use civiclens_actors::domain::code::Code;
 use futures::StreamExt;
 use serde::de::DeserializeOwned;
 use serde_json::error::Category;
+use utoipa::ToSchema;
 
-use super::{ApiError, ApiState};
+use super::{ApiError, ApiState, bounds};
 
 /// A body that is JSON and has the shape of `T`. Fields that `T` does not know are passed over, so that a client may
 /// be newer than the service.
 #[derive(Debug)]
 pub struct ValidJson<T>(pub T);
 
-impl<T: DeserializeOwned + 'static> FromRequest for ValidJson<T> {
+impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for ValidJson<T> {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
@@ -31,7 +32,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for ValidJson<T> {
         Box::pin(async move {
             acceptable?;
             let body = read(payload, limit).await?;
-            parse(&body).map(Self)
+            parse_within_bounds(&body).map(Self)
         })
     }
 }
@@ -43,7 +44,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for ValidJson<T> {
 #[derive(Debug)]
 pub struct OptionalJson<T>(pub Option<T>);
 
-impl<T: DeserializeOwned + 'static> FromRequest for OptionalJson<T> {
+impl<T: DeserializeOwned + ToSchema + 'static> FromRequest for OptionalJson<T> {
     type Error = ApiError;
     type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
@@ -63,7 +64,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for OptionalJson<T> {
             if !is_empty_object(text) {
                 acceptable?;
             }
-            parse(&body).map(|value| Self(Some(value)))
+            parse_within_bounds(&body).map(|value| Self(Some(value)))
         })
     }
 }
@@ -124,6 +125,14 @@ async fn read(mut payload: Payload, limit: usize) -> Result<BytesMut, ApiError> 
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+/// Reads the body, and holds what is in it to the bounds that are documented of `T`.
+fn parse_within_bounds<T: DeserializeOwned + ToSchema + 'static>(body: &[u8]) -> Result<T, ApiError> {
+    let value = parse(body)?;
+    let values = serde_json::from_slice(body).map_err(|error| refuse(".", &error))?;
+    let faults = bounds::check::<T>(&values);
+    if faults.is_empty() { Ok(value) } else { Err(ApiError::fields(faults)) }
 }
 
 /// Reads the body. Error texts never repeat what was sent: it may be a password.

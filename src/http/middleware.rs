@@ -20,7 +20,14 @@ use tracing::Instrument;
 
 use super::request_context::{REQUEST_ID, RequestContext};
 use super::tasks::{IfUndelivered, may_change, wait_for_body};
-use super::{ApiError, ApiState, NodeState, operators, problem, security_headers};
+use super::{ApiError, ApiState, NodeState, idle, operators, problem, security_headers};
+
+/// The longest path with its query, in bytes.
+const LONGEST_URI: usize = 8 * 1024;
+/// The longest value of a header, in bytes: several times an access token, or all cookies of ours.
+const LONGEST_HEADER: usize = 8 * 1024;
+/// The longest all headers may be together, in bytes.
+const LONGEST_HEADERS: usize = 16 * 1024;
 
 /// Gives a request its id, its client's address and its span; gives the answer its id and the security headers, and
 /// counts it.
@@ -29,6 +36,7 @@ pub(super) async fn observe<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
+    idle::note_use(&request);
     let node = node(&request)?;
     let context = RequestContext::of(&request, &node);
     request.extensions_mut().insert(context.clone());
@@ -88,7 +96,7 @@ pub(super) async fn settle<B: MessageBody + 'static>(
 
 /// What is asked without a limit by address: how the process does, and who somebody is who is signed in. It costs no look at
 /// anything but the node's memory to refuse it.
-const WITHOUT_LIMIT: [&str; 8] = [
+pub(super) const WITHOUT_LIMIT: [&str; 8] = [
     "/api/v1/auth/whoami",
     "/api/v1/users/me",
     "/api/v1/health",
@@ -121,6 +129,7 @@ async fn answer<B: MessageBody + 'static>(
     next: Next<B>,
     node: &NodeState,
 ) -> Result<ServiceResponse<BoxBody>, ApiError> {
+    check_head(&request)?;
     if request.method() == Method::TRACE {
         let allow = Some("GET, HEAD, POST, PUT, PATCH, DELETE");
         return Err(ApiError { allow, ..ApiError::new(Code::MethodNotAllowed) });
@@ -150,6 +159,20 @@ fn delivered(mut response: ServiceResponse<BoxBody>) -> ServiceResponse<BoxBody>
         otherwise.delivered();
     }
     response
+}
+
+/// Refuses a head that no client of ours sends. The HTTP parser itself would take eight times as much.
+fn check_head(request: &ServiceRequest) -> Result<(), ApiError> {
+    let uri = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
+    if uri > LONGEST_URI {
+        return Err(ApiError::new(Code::UriTooLong));
+    }
+    let lengths = request.headers().iter().map(|(name, value)| (name.as_str().len() + value.len(), value.len()));
+    let (whole, longest) = lengths.fold((0, 0), |(whole, longest), (line, value)| (whole + line, longest.max(value)));
+    if whole > LONGEST_HEADERS || longest > LONGEST_HEADER {
+        return Err(ApiError::new(Code::HeadersTooLarge));
+    }
+    Ok(())
 }
 
 fn known_or_internal(error: &Error) -> ApiError {

@@ -3,17 +3,21 @@
 //! One endpoint a file, its path the URL. What every request goes through is in `middleware`.
 
 mod auth;
+mod bounds;
 mod browser;
 mod caller;
 mod client_address;
 mod dev_inbox;
 mod error;
+mod idle;
 mod json;
+mod language;
 mod middleware;
 mod openapi;
 mod operators;
 mod page;
 mod problem;
+mod query;
 mod request_context;
 mod routes;
 mod security_headers;
@@ -31,6 +35,7 @@ pub use self::caller::Caller;
 pub use self::error::{ApiError, NextStep};
 pub use self::json::{OptionalJson, ValidJson};
 pub use self::openapi::openapi;
+pub use self::query::ValidQuery;
 pub use self::routes::Surface;
 pub(crate) use self::server::STOP_GRACE;
 pub use self::server::run;

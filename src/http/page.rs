@@ -3,12 +3,11 @@
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
-use actix_web::web::Query;
 use actix_web::{FromRequest, HttpRequest};
 use civiclens_actors::domain::code::Code;
 use serde::Deserialize;
 
-use super::ApiError;
+use super::{ApiError, query};
 
 /// How many rows a page has where nobody says.
 const DEFAULT: i64 = 20;
@@ -49,9 +48,8 @@ impl FromRequest for Page {
     }
 }
 
-fn read(query: &str) -> Result<Page, ApiError> {
-    let asked = Query::<Asked>::from_query(query)
-        .map_err(|_| ApiError::with_detail(Code::MalformedRequest, "The query cannot be read."))?;
+fn read(text: &str) -> Result<Page, ApiError> {
+    let asked: Asked = query::read(text)?;
     let cursor = asked.cursor.as_deref().map(|text| {
         text.parse().map_err(|_| ApiError::invalid("cursor", "cursor_invalid", "This is not a cursor of this list."))
     });

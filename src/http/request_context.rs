@@ -10,7 +10,6 @@ use super::{NodeState, client_address};
 
 /// The header that carries the id of a request.
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// What the middleware found out about a request.
 #[derive(Clone)]
@@ -26,14 +25,8 @@ impl RequestContext {
     pub(super) fn of(request: &ServiceRequest, node: &NodeState) -> Self {
         let id = given_id(request.headers()).map_or_else(|| (node.request_ids)().into(), Rc::from);
         let peer = request.peer_addr().map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |address| address.ip());
-        let trusted = &node.settings.server.trusted_proxies;
-        let ip = if trusted.is_empty() {
-            peer.to_canonical()
-        } else {
-            let lines: Vec<&str> =
-                request.headers().get_all(FORWARDED_FOR).filter_map(|line| line.to_str().ok()).collect();
-            client_address::resolve(peer, lines.into_iter(), trusted)
-        };
+        let server = &node.settings.server;
+        let ip = client_address::resolve(peer, request.headers(), server.forwarded, &server.trusted_proxies).address;
         Self { id, ip }
     }
 }

@@ -22,7 +22,7 @@ pub enum Surface {
 }
 
 impl Surface {
-    fn api(self) -> bool {
+    pub(super) fn api(self) -> bool {
         matches!(self, Self::All | Self::Public)
     }
 
@@ -30,7 +30,7 @@ impl Surface {
         self != Self::Public
     }
 
-    fn docs(self) -> bool {
+    pub(super) fn docs(self) -> bool {
         matches!(self, Self::All | Self::Operators)
     }
 }
@@ -51,7 +51,7 @@ pub(super) fn add(config: &mut ServiceConfig, surface: Surface, with_inbox: bool
             .configure(add_sign_in)
             .configure(add_by_id)
             .service(reading("/.well-known/jwks.json", get().to(well_known::jwks::handle)))
-            .service(reading("/api/v1/openapi.json", get().to(openapi::handle)).wrap(Compress::default()));
+            .service(reading("/api/v1/openapi.json", get().to(openapi::handle)));
         if with_inbox {
             config
                 .service(reading("/dev/inbox", get().to(dev_inbox::page)))
@@ -68,7 +68,7 @@ pub(super) fn add(config: &mut ServiceConfig, surface: Surface, with_inbox: bool
     if surface.docs() {
         if !surface.api() {
             // The page reads the document from where it is itself served.
-            config.service(reading("/api/v1/openapi.json", get().to(openapi::for_operators)).wrap(Compress::default()));
+            config.service(reading("/api/v1/openapi.json", get().to(openapi::for_operators)));
         }
         let page = SwaggerUi::new("/{_:.*}").config(Config::from("/api/v1/openapi.json"));
         config
@@ -120,6 +120,7 @@ fn add_by_id(config: &mut ServiceConfig) {
     use v1::admin::users;
     let post = web::post;
     config
+        .service(reading("/api/v1/admin/client-address", get().to(v1::admin::client_address::handle)))
         .service(deleting("/api/v1/auth/sessions/{id}", web::delete().to(v1::auth::sessions::end::handle)))
         .service(writing("/api/v1/admin/users/{id}/invite", post().to(users::invite::handle)))
         .service(writing("/api/v1/admin/users/{id}/unlock", post().to(users::unlock::handle)))

@@ -34,7 +34,8 @@ pub(super) fn put(headers: &mut HeaderMap, path: &str, hsts: bool, api: Option<&
     if hsts {
         insert(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains");
     }
-    if path.starts_with("/api/v1") || path.starts_with("/dev/") {
-        insert(header::CACHE_CONTROL, "no-store");
+    // Whatever the path is spelled like: who may keep an answer is said by the route that gives it.
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
 }

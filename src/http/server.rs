@@ -14,10 +14,12 @@ use actix_web::{App, Error, HttpServer};
 
 use super::browser::{CSRF_HEADER, PORTAL_HEADER};
 use super::middleware::{observe, settle};
-use super::{ApiState, NodeState, Surface, routes};
+use super::{ApiState, NodeState, Surface, idle, openapi, routes};
 
 /// How long a client may take to send the head of a request.
 const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a client may take to begin with one. Shorter, so that a connection that is not used is closed and not answered.
+const UNUSED_TIMEOUT: Duration = Duration::from_millis(4_500);
 /// How long an idle connection is kept; longer than the usual 60 s of a proxy, which then is the one to close it.
 const KEEP_ALIVE: Duration = Duration::from_secs(75);
 /// How long requests under way may finish after a stop. A little more than the longest request is allowed to take.
@@ -30,7 +32,9 @@ pub(crate) const STOP_GRACE: Duration = Duration::from_secs(2);
 /// When the listener cannot be used.
 pub fn run(node: NodeState, api: Option<ApiState>, listener: TcpListener, surface: Surface) -> std::io::Result<Server> {
     let settings = node.settings.clone();
-    let (node, api) = (Data::new(node), api.map(Data::new));
+    // Made before the first request, and once for all workers.
+    let operators = (!surface.api() && surface.docs()).then(|| openapi::served_at(node.api_elsewhere.as_ref()));
+    let (node, api, operators) = (Data::new(node), api.map(Data::new), operators.map(Data::new));
     let http = &settings.server;
     let grace = (http.request_timeout + STOP_GRACE).as_secs();
     let mut server = HttpServer::new(move || {
@@ -38,9 +42,13 @@ pub fn run(node: NodeState, api: Option<ApiState>, listener: TcpListener, surfac
             if let Some(api) = &api {
                 config.app_data(api.clone());
             }
+            if let Some(document) = &operators {
+                config.app_data(document.clone());
+            }
             routes::add(config, surface, api.as_ref().is_some_and(|api| api.inbox.is_some()));
         })
     })
+    .on_connect(|connection, kept| idle::close_unused(connection, kept, UNUSED_TIMEOUT))
     .client_request_timeout(HEAD_TIMEOUT)
     .keep_alive(KEEP_ALIVE)
     .shutdown_timeout(grace)

@@ -75,7 +75,8 @@ async fn an_error_says_in_headers_what_http_asks_for() {
 async fn a_field_at_fault_is_named() {
     let (head, body) = body(&ApiError::invalid("phone", "phone_invalid", "no")).await;
     assert_eq!(head.status(), StatusCode::UNPROCESSABLE_ENTITY);
-    assert_eq!(body["errors"][0], serde_json::json!({"field": "phone", "code": "phone_invalid", "message": "no"}));
+    assert_eq!(body["detail"], "No.");
+    assert_eq!(body["errors"][0], serde_json::json!({"field": "phone", "code": "phone_invalid", "message": "No."}));
 }
 
 #[test]

@@ -180,7 +180,9 @@ async fn asking_changes_nothing() {
         let unpublished = "SELECT count(*) FROM outbox WHERE published_at IS NULL";
         eventually("an empty outbox", async || (app.count(unpublished).await == 0).then_some(())).await;
         let before = app.database_dump().await;
-        for endpoint in endpoints() {
+        // What is for administrators is refused to others, and that is recorded.
+        let others = endpoints().into_iter().filter(|endpoint| !endpoint.path.starts_with("/api/v1/admin/"));
+        for endpoint in others {
             for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
                 let answer = ravi.sends(ravi.asks(method.clone(), &endpoint.path)).await;
                 let read = endpoint.method == Method::GET && method != Method::OPTIONS;

@@ -8,6 +8,7 @@ mod support;
 
 mod admission;
 mod audit;
+mod bounds;
 mod breaker;
 mod browsers;
 mod clients;
@@ -24,6 +25,7 @@ mod email;
 mod failures_in_a_row;
 mod fair_logins;
 mod first_login;
+mod heads;
 mod history;
 mod http_rules;
 mod hung_up;

@@ -87,10 +87,14 @@ codes! {
     Conflict = "conflict", 409, "Conflict";
     /// The body is larger than allowed.
     PayloadTooLarge = "payload_too_large", 413, "The body is too large";
+    /// The address is longer than allowed.
+    UriTooLong = "uri_too_long", 414, "The address is too long";
     /// The body is of a type that is not understood.
     UnsupportedMediaType = "unsupported_media_type", 415, "The content type is not supported";
     /// The request is well-formed, but a value is not acceptable.
     Invalid = "invalid", 422, "The request is not valid";
+    /// The headers are longer than allowed.
+    HeadersTooLarge = "headers_too_large", 431, "The headers are too long";
     /// A limit was reached.
     RateLimited = "rate_limited", 429, "Too many requests";
     /// Too many wrong codes were entered for this account.

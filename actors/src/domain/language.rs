@@ -38,24 +38,11 @@ impl Language {
     pub fn parse(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|language| language.as_str() == code)
     }
-
-    /// The first language of an `Accept-Language` header (RFC 9110) that has messages. Weights are taken as listed,
-    /// which is the order in which clients write them.
-    pub fn from_accept_language(header: &str) -> Option<Self> {
-        header.split(',').find_map(|range| Self::parse(range.trim().split([';', '-', '_']).next()?))
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn accept_language_picks_the_first_language_with_messages() {
-        assert_eq!(Language::from_accept_language("fr-FR, hi-IN;q=0.9, en;q=0.8"), Some(Language::Hi));
-        assert_eq!(Language::from_accept_language("fr"), None);
-        assert_eq!(Language::from_accept_language(""), None);
-    }
 
     #[test]
     fn codes_round_trip() {

@@ -15,21 +15,27 @@ use super::{Browser, Kind, wants_cookies};
 #[serde(untagged)]
 pub(in crate::http) enum DeviceBody {
     /// The client's own name for the device, by which it is also known again.
-    Id(String),
+    Id(DeviceLabel),
     /// Id and name.
     Described {
         /// The client's own id for the device: hard to guess, and the same each time.
+        #[schema(min_length = 16, max_length = 128, pattern = "^[ -~]*$")]
         id: Option<String>,
         /// A name a person would recognise.
-        name: Option<String>,
+        name: Option<DeviceLabel>,
     },
 }
+
+/// A name of a device, on one line.
+#[derive(Deserialize, ToSchema)]
+#[schema(max_length = 64, pattern = "^[^\\x00-\\x1f\\x7f-\\x9f]*$")]
+pub(in crate::http) struct DeviceLabel(String);
 
 impl From<DeviceBody> for Device {
     fn from(body: DeviceBody) -> Self {
         let (id, name) = match body {
-            DeviceBody::Id(text) => (Some(text.clone()), Some(text)),
-            DeviceBody::Described { id, name } => (id, name),
+            DeviceBody::Id(DeviceLabel(text)) => (Some(text.clone()), Some(text)),
+            DeviceBody::Described { id, name } => (id, name.map(|DeviceLabel(name)| name)),
         };
         Self { id: id.filter(|id| !id.trim().is_empty()), name }
     }
@@ -52,7 +58,7 @@ impl Browser {
         if let Some(id) = cookie.and_then(|cookie| device_cookie::verify(&self.key, cookie.value())) {
             return Ok((Some(named(id)), None));
         }
-        if wants_cookies(request) {
+        if wants_cookies(request).unwrap_or_default() {
             let issued = device_cookie::issue(&self.key, &*self.entropy)?;
             return Ok((Some(named(issued.id)), Some(issued.value)));
         }

@@ -17,6 +17,8 @@ use civiclens_actors::domain::entropy::Entropy;
 use civiclens_actors::domain::keys::HashKey;
 
 pub(super) use self::device::DeviceBody;
+use super::ApiError;
+use super::query::{self, TokenPlace};
 use crate::config::{self, Settings};
 
 /// The header in which a page sends its CSRF token.
@@ -91,8 +93,10 @@ impl Browser {
     }
 }
 
-/// Whether a client asks for cookies: by `?cookies=true`, or as a portal.
-pub(super) fn wants_cookies(request: &HttpRequest) -> bool {
-    let asked = request.query_string().split('&').any(|pair| pair == "cookies=true");
-    asked || request.headers().get(PORTAL_HEADER).is_some_and(|portal| !portal.is_empty())
+/// Whether a client asks for cookies: by `?cookies=true`, or as a portal. A query that cannot be understood is an error, to be
+/// told before anything is done.
+pub(super) fn wants_cookies(request: &HttpRequest) -> Result<bool, ApiError> {
+    let TokenPlace { cookies } = query::read(request.query_string())?;
+    let portal = request.headers().get(PORTAL_HEADER).is_some_and(|portal| !portal.is_empty());
+    Ok(cookies.unwrap_or(portal))
 }

@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::answers::{Answering, OpenSession};
 use crate::http::browser::DeviceBody;
 use crate::http::problem::Problem;
+use crate::http::query::TokenPlace;
 use crate::http::{ApiError, ApiState, Caller, ValidJson};
 
 /// What the letter brought, and the password.
@@ -29,7 +30,7 @@ pub(in crate::http) struct AcceptInvitation {
 ///
 /// A password that is refused does not use the invitation up.
 #[utoipa::path(post, path = "/api/v1/auth/accept-invitation", operation_id = "accept_invitation", tag = "auth",
-               params(("cookies" = Option<bool>, Query, description = "Puts the tokens into cookies")),
+               params(TokenPlace),
                request_body = AcceptInvitation,
                responses((status = 200, body = OpenSession),
                          (status = 400, body = Problem, content_type = "application/problem+json"),

@@ -81,7 +81,7 @@ impl<'a> Answering<'a> {
 
     /// The same for what may put tokens into cookies: then it must come from a page that may have them.
     pub(super) fn to_page(state: &'a ApiState, request: &'a HttpRequest) -> Result<Self, ApiError> {
-        if wants_cookies(request) {
+        if wants_cookies(request)? {
             state.browser.check_origin(request)?;
         }
         Ok(Self::new(state, request))
@@ -127,7 +127,7 @@ impl<'a> Answering<'a> {
 
     /// Answers the tokens of a session: in the body, or in cookies where those were asked for.
     pub(super) fn token(&self, opened: &Opened, backup_codes: &[BackupCode]) -> Result<HttpResponse, ApiError> {
-        let in_cookies = self.by_cookie || wants_cookies(self.request);
+        let in_cookies = self.by_cookie || wants_cookies(self.request)?;
         let browser = &self.state.browser;
         let csrf = in_cookies.then(|| browser.csrf_token(opened.session_id)).transpose();
         let csrf = csrf.map_err(|error| ApiError::internal(&error))?;

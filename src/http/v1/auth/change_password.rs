@@ -8,13 +8,14 @@ use utoipa::ToSchema;
 
 use super::answers::{Answering, OpenSession};
 use crate::http::problem::Problem;
+use crate::http::query::TokenPlace;
 use crate::http::{ApiError, ApiState, Authenticated, Caller, ValidJson};
 
 /// The old password and the new one.
 #[derive(Deserialize, ToSchema)]
 pub(in crate::http) struct ChangePassword {
     /// The present password.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, max_length = 16384)]
     old_password: Secret,
     /// The new one.
     #[schema(value_type = String, format = Password, max_length = 128)]
@@ -23,7 +24,7 @@ pub(in crate::http) struct ChangePassword {
 
 /// Changes the password. Ends the other sessions; this one goes on with the tokens answered, and its older ones are worthless.
 #[utoipa::path(post, path = "/api/v1/auth/change-password", operation_id = "change_password", tag = "auth",
-               security(("bearer" = [])), request_body = ChangePassword,
+               security(("bearer" = [])), params(TokenPlace), request_body = ChangePassword,
                responses((status = 200, body = OpenSession),
                          (status = 400, body = Problem, content_type = "application/problem+json"),
                          (status = 401, body = Problem, content_type = "application/problem+json"),
@@ -41,6 +42,7 @@ pub(in crate::http) async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     let ChangePassword { old_password, new_password } = body.0;
     let Authenticated { principal, by_cookie } = authenticated;
+    let answering = Answering { by_cookie, ..Answering::to_page(&state, &request)? };
     let opened = state.credentials.change(&principal, old_password, new_password, &caller.0).await?;
-    Answering { by_cookie, ..Answering::new(&state, &request) }.token(&opened, &[])
+    answering.token(&opened, &[])
 }

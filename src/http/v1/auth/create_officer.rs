@@ -30,7 +30,7 @@ pub(in crate::http) struct CreateOfficer {
     #[schema(value_type = Option<String>, format = Password, max_length = 128)]
     password: Option<Secret>,
     /// `nodal_officer`, `admin` or `auditor`.
-    #[schema(value_type = String, example = "nodal_officer")]
+    #[schema(value_type = String, example = "nodal_officer", max_length = 32)]
     role: Role,
     /// The employee id; `EMP-<year>-<six digits>` where none is given.
     #[serde(default)]
@@ -38,6 +38,7 @@ pub(in crate::http) struct CreateOfficer {
     employee_id: Option<String>,
     /// The department.
     #[serde(default)]
+    #[schema(minimum = 1)]
     department_id: Option<i64>,
 }
 

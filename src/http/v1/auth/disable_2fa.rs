@@ -15,10 +15,11 @@ use crate::http::{ApiError, ApiState, Authenticated, Caller, ValidJson};
 pub(in crate::http) struct DisableTwoFactor {
     /// The password.
     #[serde(default)]
-    #[schema(value_type = Option<String>, format = Password)]
+    #[schema(value_type = Option<String>, format = Password, max_length = 16384)]
     password: Option<Secret>,
     /// A code of the second factor, or a backup code.
     #[serde(default)]
+    #[schema(max_length = 128)]
     code: Option<String>,
 }
 

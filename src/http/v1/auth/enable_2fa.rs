@@ -19,10 +19,11 @@ pub(in crate::http) struct EnableTwoFactor {
     method: TwoFactorMethod,
     /// A code of the second factor in force, or a backup code, where there is one to be replaced.
     #[serde(default)]
+    #[schema(max_length = 128)]
     code: Option<String>,
     /// The token of a login that must set one up first, instead of an access token.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 8192)]
     mfa_token: Option<Secret>,
 }
 

@@ -11,6 +11,7 @@ use super::answers::{Answering, OpenSession};
 use super::verify_otp::phone;
 use crate::http::browser::DeviceBody;
 use crate::http::problem::Problem;
+use crate::http::query::TokenPlace;
 use crate::http::{ApiError, ApiState, Caller, ValidJson};
 
 /// A phone and a password.
@@ -20,7 +21,7 @@ pub(in crate::http) struct Login {
     #[schema(example = "+919876543210", max_length = 32)]
     phone: String,
     /// The password.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, max_length = 16384)]
     password: Secret,
     /// Where somebody signs in; `officer` admits only who works for the government.
     #[serde(default)]
@@ -52,7 +53,7 @@ impl From<PortalType> for Portal {
 /// Answers `401 credentials_invalid` for a wrong password and an unknown phone alike, and `401 mfa_required` with an `mfa_token`
 /// where the account has a second factor. After some failures the account locks, `429 account_locked`.
 #[utoipa::path(post, path = "/api/v1/auth/login", operation_id = "login", tag = "auth",
-               params(("cookies" = Option<bool>, Query, description = "Puts the tokens into cookies")),
+               params(TokenPlace),
                request_body = Login,
                responses((status = 200, body = OpenSession,
                           headers(("RateLimit-Limit" = u32), ("RateLimit-Remaining" = u32), ("RateLimit-Reset" = u64))),

@@ -13,7 +13,7 @@ use crate::http::{ApiError, ApiState, Caller, ValidJson};
 #[derive(Deserialize, ToSchema)]
 pub(in crate::http) struct PasswordCandidate {
     /// The password, as typed so far.
-    #[schema(value_type = String, format = Password, example = "Zebra-Quartz-41")]
+    #[schema(value_type = String, format = Password, max_length = 16384, example = "Zebra-Quartz-41")]
     password: Secret,
 }
 

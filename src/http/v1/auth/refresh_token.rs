@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 use super::answers::{Answering, OpenSession};
 use crate::http::browser::{Kind, RefreshCookieUsed};
 use crate::http::problem::Problem;
+use crate::http::query::TokenPlace;
 use crate::http::{ApiError, ApiState, Caller, OptionalJson};
 
 /// A refresh token.
@@ -18,7 +19,7 @@ use crate::http::{ApiError, ApiState, Caller, OptionalJson};
 pub(in crate::http) struct RefreshToken {
     /// The token; none where a cookie holds it.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 8192)]
     pub(super) refresh_token: Option<Secret>,
 }
 
@@ -27,7 +28,7 @@ pub(in crate::http) struct RefreshToken {
 /// Using a token again gives the same successor as long as that is unused; after that it ends the session. A browser
 /// sends no token: its cookie is used, with the CSRF token in `X-CSRF-Token`.
 #[utoipa::path(post, path = "/api/v1/auth/refresh-token", operation_id = "refresh_token", tag = "auth",
-               request_body = Option<RefreshToken>,
+               params(TokenPlace), request_body = Option<RefreshToken>,
                responses((status = 200, body = OpenSession),
                          (status = 400, body = Problem, content_type = "application/problem+json"),
                          (status = 401, body = Problem, content_type = "application/problem+json"),

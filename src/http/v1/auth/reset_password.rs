@@ -20,7 +20,7 @@ pub(in crate::http) struct ResetPassword {
     #[schema(example = "+919876543210", max_length = 32)]
     phone: Option<String>,
     /// The code, or the token of the link.
-    #[schema(value_type = String, example = "123456")]
+    #[schema(value_type = String, example = "123456", max_length = 8192)]
     reset_token: Secret,
     /// The new password.
     #[schema(value_type = String, format = Password, max_length = 128)]

@@ -15,7 +15,7 @@ use crate::http::{ApiError, ApiState, Authenticated, Caller, ValidJson};
 pub(in crate::http) struct SendTwoFactorSms {
     /// The token of the login; without it, an access token.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 8192)]
     mfa_token: Option<Secret>,
 }
 

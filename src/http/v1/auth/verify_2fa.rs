@@ -8,20 +8,22 @@ use utoipa::ToSchema;
 
 use super::answers::{Answering, OpenSession, shown};
 use crate::http::problem::Problem;
+use crate::http::query::TokenPlace;
 use crate::http::{ApiError, ApiState, Authenticated, Caller, ValidJson};
 
 /// A code of the second factor.
 #[derive(Deserialize, ToSchema)]
 pub(in crate::http) struct VerifyTwoFactor {
     /// The code; the password where that is the step that was asked for.
-    #[schema(value_type = String, example = "123456")]
+    #[schema(value_type = String, example = "123456", max_length = 16384)]
     code: Secret,
     /// The token of the login that this goes on with. Without it, an access token, and the code confirms a new second factor.
     #[serde(default)]
-    #[schema(value_type = Option<String>)]
+    #[schema(value_type = Option<String>, max_length = 8192)]
     mfa_token: Option<Secret>,
     /// `totp`, `sms`, `backup_code` or `password`; the first that was offered where none is named.
     #[serde(default)]
+    #[schema(max_length = 32)]
     method: Option<String>,
 }
 
@@ -49,7 +51,7 @@ pub(in crate::http) enum VerifyTwoFactorAnswer {
 ///
 /// A code is accepted once. A wrong one counts against the account; the token stays good for another try.
 #[utoipa::path(post, path = "/api/v1/auth/verify-2fa", operation_id = "verify_2fa", tag = "auth",
-               params(("cookies" = Option<bool>, Query, description = "Puts the tokens into cookies")),
+               params(TokenPlace),
                security((), ("bearer" = [])), request_body = VerifyTwoFactor,
                responses((status = 200, body = VerifyTwoFactorAnswer),
                          (status = 400, body = Problem, content_type = "application/problem+json"),
@@ -66,13 +68,13 @@ pub(in crate::http) async fn handle(
     body: ValidJson<VerifyTwoFactor>,
 ) -> Result<HttpResponse, ApiError> {
     let VerifyTwoFactor { code, mfa_token, method } = body.0;
+    let answering = Answering::to_page(&state, &request)?;
     let Some(token) = mfa_token else {
         let principal = Authenticated::of(&request)?.principal;
         let codes = state.two_factor.confirm(&principal, code.expose(), &caller.0).await?;
         let message = "The second factor is in force. Keep the backup codes where you will find them.";
         return Ok(HttpResponse::Ok().json(TwoFactorEnabled { message, backup_codes: shown(&codes) }));
     };
-    let answering = Answering::to_page(&state, &request)?;
     let signed_in = state.sign_in.with_second_step(&token, method.as_deref(), &code, caller.0).await?;
     answering.signed_in(signed_in, None)
 }

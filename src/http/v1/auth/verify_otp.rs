@@ -10,6 +10,7 @@ use utoipa::ToSchema;
 use super::answers::{Answering, OpenSession};
 use crate::http::browser::DeviceBody;
 use crate::http::problem::Problem;
+use crate::http::query::TokenPlace;
 use crate::http::{ApiError, ApiState, Caller, ValidJson};
 
 /// A code and the phone it was sent to.
@@ -19,7 +20,7 @@ pub(in crate::http) struct VerifyOtp {
     #[schema(example = "+919876543210", max_length = 32)]
     pub(super) phone: String,
     /// The six digits.
-    #[schema(example = "123456", min_length = 6)]
+    #[schema(example = "123456", min_length = 6, max_length = 32)]
     pub(super) otp: String,
     /// The device that signs in.
     #[serde(default)]
@@ -41,7 +42,7 @@ pub(super) fn phone(text: &str) -> Result<Phone, ApiError> {
 /// Makes a citizen's account on the first success. Answers `401 otp_invalid` for wrong, expired, unknown and used
 /// codes alike. Accounts that need more are answered `401 mfa_required` with what goes on.
 #[utoipa::path(post, path = "/api/v1/auth/verify-otp", operation_id = "verify_otp", tag = "auth",
-               params(("cookies" = Option<bool>, Query, description = "Puts the tokens into cookies")),
+               params(TokenPlace),
                request_body = VerifyOtp,
                responses((status = 200, body = OpenSession),
                          (status = 400, body = Problem, content_type = "application/problem+json"),

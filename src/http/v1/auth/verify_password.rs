@@ -12,7 +12,7 @@ use crate::http::{ApiError, ApiState, Authenticated, Caller, ValidJson};
 #[derive(Deserialize, ToSchema)]
 pub(in crate::http) struct VerifyPassword {
     /// The password.
-    #[schema(value_type = String, format = Password)]
+    #[schema(value_type = String, format = Password, max_length = 16384)]
     password: Secret,
 }
 

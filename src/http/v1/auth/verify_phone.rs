@@ -6,13 +6,14 @@ use actix_web::{HttpRequest, HttpResponse};
 use super::answers::{Answering, OpenSession};
 use super::verify_otp::{VerifyOtp, code, phone};
 use crate::http::problem::Problem;
+use crate::http::query::TokenPlace;
 use crate::http::{ApiError, ApiState, Caller, ValidJson};
 
 /// Verifies the phone of a sign-up and opens the first session of the account.
 ///
 /// If the phone had an account before, its owner is signed in and what was signed up with is forgotten.
 #[utoipa::path(post, path = "/api/v1/auth/verify-phone", operation_id = "verify_phone", tag = "auth",
-               params(("cookies" = Option<bool>, Query, description = "Puts the tokens into cookies")),
+               params(TokenPlace),
                request_body = VerifyOtp,
                responses((status = 200, body = OpenSession),
                          (status = 400, body = Problem, content_type = "application/problem+json"),

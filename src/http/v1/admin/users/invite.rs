@@ -13,7 +13,7 @@ use crate::http::{Administrator, ApiError, ApiState, Caller};
 /// An earlier invitation, and a temporary password, are worthless from then on. Who has chosen a password is not invited: 409.
 /// Inviting an administrator needs a recent proof of who is asking, else `403 step_up_required`.
 #[utoipa::path(post, path = "/api/v1/admin/users/{id}/invite", operation_id = "invite_user", tag = "administration",
-               security(("bearer" = [])), params(("id" = i64, Path, description = "The user")),
+               security(("bearer" = [])), params(("id" = i64, Path, minimum = 1, description = "The user")),
                responses((status = 200, body = Message),
                          (status = 401, body = Problem, content_type = "application/problem+json"),
                          (status = 403, body = Problem, content_type = "application/problem+json"),

@@ -20,7 +20,7 @@ pub(in crate::http) struct SessionsRevoked {
 
 /// Ends every session of a user, at once and everywhere. For administrators.
 #[utoipa::path(post, path = "/api/v1/admin/users/{id}/revoke-sessions", operation_id = "revoke_user_sessions",
-               tag = "administration", security(("bearer" = [])), params(("id" = i64, Path, description = "The user")),
+               tag = "administration", security(("bearer" = [])), params(("id" = i64, Path, minimum = 1, description = "The user")),
                responses((status = 200, body = SessionsRevoked),
                          (status = 401, body = Problem, content_type = "application/problem+json"),
                          (status = 403, body = Problem, content_type = "application/problem+json"),

@@ -10,7 +10,7 @@ use crate::http::{Administrator, ApiError, ApiState, Caller};
 
 /// Ends the lock of an account and forgets its failed logins. For administrators.
 #[utoipa::path(post, path = "/api/v1/admin/users/{id}/unlock", operation_id = "unlock_user", tag = "administration",
-               security(("bearer" = [])), params(("id" = i64, Path, description = "The user")),
+               security(("bearer" = [])), params(("id" = i64, Path, minimum = 1, description = "The user")),
                responses((status = 200, body = Message),
                          (status = 401, body = Problem, content_type = "application/problem+json"),
                          (status = 403, body = Problem, content_type = "application/problem+json"),

@@ -12,7 +12,7 @@ use crate::http::{ApiError, ApiState, Authenticated, Caller};
 /// Ends one session of who asks. Answers 404 for a session that is not theirs, or has ended.
 #[utoipa::path(delete, path = "/api/v1/auth/sessions/{id}", operation_id = "end_session", tag = "auth",
                security(("bearer" = [])),
-               params(("id" = i64, Path, description = "The session")),
+               params(("id" = i64, Path, minimum = 1, description = "The session")),
                responses((status = 200, body = Message),
                          (status = 401, body = Problem, content_type = "application/problem+json"),
                          (status = 403, body = Problem, content_type = "application/problem+json"),

@@ -36,7 +36,7 @@ pub(in crate::http) struct EndedSessions {
 /// Lists the ended sessions of who asks, and how each ended.
 #[utoipa::path(get, path = "/api/v1/auth/sessions/history", operation_id = "list_ended_sessions", tag = "auth",
                security(("bearer" = [])),
-               params(("cursor" = Option<String>, Query, description = "The `next_cursor` of the page before"),
+               params(("cursor" = Option<String>, Query, max_length = 19, pattern = "^[0-9]+$", description = "The `next_cursor` of the page before"),
                       ("limit" = Option<u32>, Query, minimum = 1, maximum = 100, description = "20 where none is given")),
                responses((status = 200, body = EndedSessions),
                          (status = 401, body = Problem, content_type = "application/problem+json"),

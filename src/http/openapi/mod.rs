@@ -1,20 +1,26 @@
-//! The `OpenAPI` document, made from the endpoints themselves.
+//! The `OpenAPI` document, made from the endpoints themselves, completed by `rules`, and answered by `served`.
 
-use actix_web::HttpResponse;
+mod rules;
+mod served;
+
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
+use url::Url;
 use utoipa::openapi::Server;
-use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::{Modify, OpenApi};
 
-use super::{NodeState, operators, v1, well_known};
+pub(super) use self::served::Served;
+use super::{operators, problem, v1, well_known};
 
 #[derive(OpenApi)]
 #[openapi(
     info(
         title = "CivicLens Identity",
         description = "Who a person is, how they prove it, and what they may do.\n\nEvery error is an RFC 9457 \
-                       problem document whose `code` is stable."
+                       problem document whose `code` is stable.",
+        contact(name = "CivicLens")
     ),
+    servers((url = "/", description = "Where this document comes from")),
     paths(
         v1::auth::request_otp::handle,
         v1::auth::verify_otp::handle,
@@ -42,6 +48,7 @@ use super::{NodeState, operators, v1, well_known};
         v1::auth::create_officer::handle,
         v1::auth::accept_invitation::handle,
         v1::admin::users::invite::handle,
+        v1::admin::client_address::handle,
         v1::admin::users::unlock::handle,
         v1::admin::users::revoke_sessions::handle,
         v1::auth::password_strength::handle,
@@ -60,17 +67,17 @@ use super::{NodeState, operators, v1, well_known};
         (name = "clients", description = "What apps ask of the service itself"),
         (name = "operators", description = "For those who run the service")
     ),
-    modifiers(&Bearer)
+    components(schemas(problem::Problem)),
+    modifiers(&Completed)
 )]
 struct Document;
 
-/// Adds the bearer token as the way to authenticate.
-struct Bearer;
+/// Adds what holds by rule.
+struct Completed;
 
-impl Modify for Bearer {
+impl Modify for Completed {
     fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
-        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format("JWT").build();
-        document.components.get_or_insert_default().add_security_scheme("bearer", SecurityScheme::Http(scheme));
+        rules::apply(document);
     }
 }
 
@@ -81,13 +88,18 @@ pub fn openapi() -> String {
     text
 }
 
-pub(super) async fn handle() -> HttpResponse {
-    HttpResponse::Ok().content_type("application/json").body(openapi())
+/// The document as it is answered. Clients of the API know where they asked; the page of operators must be told where the API
+/// is, since their listener has none.
+pub(super) fn served_at(api: Option<&Url>) -> Served {
+    let mut document = Document::openapi();
+    document.servers = api.map(|url| vec![Server::new(url.as_str().trim_end_matches('/'))]);
+    Served::new(document.to_json().unwrap_or_default())
 }
 
-/// The document for the page of operators, which must be told where the API is: their listener has none.
-pub(super) async fn for_operators(node: Data<NodeState>) -> HttpResponse {
-    let mut document = Document::openapi();
-    document.servers = node.api_elsewhere.as_ref().map(|url| vec![Server::new(url.as_str().trim_end_matches('/'))]);
-    HttpResponse::Ok().json(document)
+pub(super) async fn handle(request: HttpRequest) -> HttpResponse {
+    served::DOCUMENT.answer(&request)
+}
+
+pub(super) async fn for_operators(request: HttpRequest, document: Data<Served>) -> HttpResponse {
+    document.answer(&request)
 }
