@@ -81,6 +81,7 @@ impl Foundation {
                 officer_idle: span(session.officer_idle)?,
                 max_live: Role::ALL.into_iter().map(|role| (role, session.max_live_of(role))).collect(),
                 step_up: span(session.step_up)?,
+                sensitive_acts: self.settings.account.sensitive_acts.into(),
                 history: span(session.history)?,
                 second_factor: self.second_factor_rules(),
                 refreshes: self.settings.rate_limit.refresh,

@@ -1,5 +1,6 @@
 //! `[account]`: when an account locks, and what its password must be.
 
+use civiclens_actors::domain::recent_proof::Policy;
 use serde::{Deserialize, Serialize};
 
 use super::Checks;
@@ -12,6 +13,25 @@ pub enum PasswordPolicy {
     Composition,
     /// Length and list only, as NIST SP 800-63B-4 asks of a password that may stand alone: 15 to 128 characters.
     Length,
+}
+
+/// Which acts need a recent proof of who is asking.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SensitiveActs {
+    /// Those that cannot be undone, and whatever is done to administrators. Clients that know no such step can do the rest.
+    Standard,
+    /// Also creating officers, ending locks and sessions, and their like.
+    Strict,
+}
+
+impl From<SensitiveActs> for Policy {
+    fn from(acts: SensitiveActs) -> Self {
+        match acts {
+            SensitiveActs::Standard => Self::Standard,
+            SensitiveActs::Strict => Self::Strict,
+        }
+    }
 }
 
 /// When an account locks, and what its password must be.
@@ -32,6 +52,8 @@ pub struct Account {
     /// The page where an invitation is accepted, to which a letter adds `#token=…`. `<server.public_url>/accept-invitation` when
     /// none is given.
     pub invitation_url: Option<url::Url>,
+    /// Which acts need a recent proof of who is asking.
+    pub sensitive_acts: SensitiveActs,
     /// For how many hours a password works that an administrator chose for somebody.
     pub temporary_password_hours: u32,
 }
@@ -45,6 +67,7 @@ impl Default for Account {
             password_policy: PasswordPolicy::Composition,
             reset_url: None,
             invitation_url: None,
+            sensitive_acts: SensitiveActs::Standard,
             temporary_password_hours: 72,
         }
     }

@@ -28,7 +28,7 @@ mod token;
 mod tree;
 mod two_factor;
 
-pub use self::account::{Account, PasswordPolicy};
+pub use self::account::{Account, PasswordPolicy, SensitiveActs};
 pub use self::browser::{Cookie, Csrf, SameSite};
 pub use self::check::Checks;
 pub use self::database::Database;

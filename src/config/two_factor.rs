@@ -19,7 +19,11 @@ pub struct TwoFactor {
 
 impl Default for TwoFactor {
     fn default() -> Self {
-        Self { enabled: true, enforced_roles: vec![Role::Admin], issuer: "CivicLens".to_owned() }
+        Self {
+            enabled: true,
+            enforced_roles: vec![Role::Admin, Role::Auditor, Role::NodalOfficer],
+            issuer: "CivicLens".to_owned(),
+        }
     }
 }
 

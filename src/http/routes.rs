@@ -91,6 +91,8 @@ fn add_sign_in(config: &mut ServiceConfig) {
         .service(writing("/api/v1/auth/reset-password", post().to(auth::reset_password::handle)))
         .service(writing("/api/v1/auth/change-password", post().to(auth::change_password::handle)))
         .service(writing("/api/v1/auth/verify-password", post().to(auth::verify_password::handle)))
+        .service(writing("/api/v1/auth/step-up", post().to(auth::step_up::handle)))
+        .service(reading("/api/v1/auth/2fa", get().to(auth::two_factor::handle)))
         .service(writing("/api/v1/auth/enable-2fa", post().to(auth::enable_2fa::handle)))
         .service(writing("/api/v1/auth/verify-2fa", post().to(auth::verify_2fa::handle)))
         .service(writing("/api/v1/auth/send-2fa-sms", post().to(auth::send_2fa_sms::handle)))

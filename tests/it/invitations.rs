@@ -1,11 +1,12 @@
 //! First passwords of officers: an invitation by e-mail, or a password that works for some days only.
 
 use civiclens::config::Settings;
+use civiclens_actors::domain::clock::Clock;
 use civiclens_actors::domain::role::Role;
 use futures::future::join_all;
 use serde_json::{Value, json};
 
-use crate::support::{Answer, PASSWORD, Session, TestApp, WRONG, eventually, officer, story_with};
+use crate::support::{Answer, PASSWORD, Session, TestApp, WRONG, eventually, officer, story_with, totp};
 
 const ACCEPT: &str = "/api/v1/auth/accept-invitation";
 const FORGOT: &str = "/api/v1/auth/forgot-password";
@@ -253,13 +254,15 @@ async fn an_invitation_takes_the_place_of_a_temporary_password() {
 #[actix::test]
 async fn inviting_an_administrator_needs_a_recent_proof() {
     story_with(plain, async |app| {
-        let admin = app.admin().await;
+        app.has_admin("98765 00001").await;
+        let (admin, secret) = app.admin_signs_in("98765 00001").await;
         let created = app.creates(&admin, without_password(VIKRAM, "admin")).await;
         let id = created.body["user_id"].as_i64().unwrap();
         app.minutes_pass(6);
         invites(app, &admin, id).await.refused(403, "step_up_required");
         let first = invitation(app, MAILBOX, 0).await.1;
-        app.posts_as(&admin.token, "/api/v1/auth/verify-password", json!({ "password": PASSWORD })).await.ok();
+        let code = totp(&secret, app.clock.now());
+        app.posts_as(&admin.token, "/api/v1/auth/step-up", json!({ "code": code })).await.ok();
         invites(app, &admin, id).await.ok();
         invitation(app, MAILBOX, 1).await;
         accepts(app, &first, OWN).await.refused(401, "invitation_invalid");

@@ -50,6 +50,7 @@ mod password_reset_races;
 mod passwords;
 mod peers;
 mod pgbouncer;
+mod recent_proof;
 mod redis_late;
 mod refresh;
 mod refusal_records;

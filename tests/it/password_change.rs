@@ -30,10 +30,12 @@ async fn a_new_password_ends_every_other_session_and_every_older_token() {
         assert_eq!(answer.header("cache-control"), Some("no-store"));
         other.whoami().await.refused(401, "unauthenticated");
         session.whoami().await.refused(401, "unauthenticated");
-        for old in [&session.answer, &other.answer] {
-            refreshes(app, old).await.refused(401, "refresh_token_invalid");
-        }
+        refreshes(app, &other.answer).await.refused(401, "refresh_token_invalid");
+        assert!(answer.body["message"].is_string(), "{answer:?}");
         let renewed = Session::of(app, answer);
+        // The refresh token that the session had is good until its successor, which was answered, is used.
+        let again = refreshes(app, &session.answer).await.ok();
+        assert_eq!(again.body["refresh_token"], renewed.answer.body["refresh_token"]);
         assert_eq!(renewed.id(), session.id());
         renewed.whoami().await.ok();
         let next = Session::of(app, refreshes(app, &renewed.answer).await.ok());
@@ -191,6 +193,34 @@ async fn guessing_with_a_stolen_token_locks_that_session_and_nobody_else() {
         app.jobs_are_done().await;
         let told = app.twilio.messages_to("+919876543210");
         assert!(told.iter().all(|sms| !sms.body.contains("locked")), "{told:?}");
+    })
+    .await;
+}
+
+#[actix::test]
+async fn who_passes_over_the_new_tokens_goes_on_with_the_one_they_have() {
+    story(async |app| {
+        let first = app.signs_up(PHONE).await;
+        // A client that never keeps the successor, but for its access token.
+        let second = Session::of(app, refreshes(app, &first.answer).await.ok());
+        let changed = app.posts_as(&second.token, CHANGE, change(PASSWORD, NEW)).await.ok();
+        second.whoami().await.refused(401, "unauthenticated");
+        for answer in [&first.answer, &second.answer] {
+            Session::of(app, refreshes(app, answer).await.ok()).whoami().await.ok();
+        }
+        Session::of(app, refreshes(app, &changed).await.ok()).whoami().await.ok();
+    })
+    .await;
+}
+
+#[actix::test]
+async fn the_token_of_a_new_password_ends_those_before_once_it_is_used() {
+    story(async |app| {
+        let session = app.signs_up(PHONE).await;
+        let changed = app.posts_as(&session.token, CHANGE, change(PASSWORD, NEW)).await.ok();
+        Session::of(app, refreshes(app, &changed).await.ok()).whoami().await.ok();
+        refreshes(app, &session.answer).await.refused(401, "refresh_token_invalid");
+        refreshes(app, &changed).await.refused(401, "refresh_token_invalid");
     })
     .await;
 }

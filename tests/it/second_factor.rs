@@ -12,6 +12,7 @@ const PHONE: &str = "98765 43210";
 const E164: &str = "+919876543210";
 const ENABLE: &str = "/api/v1/auth/enable-2fa";
 const VERIFY: &str = "/api/v1/auth/verify-2fa";
+const STEP_UP: &str = "/api/v1/auth/step-up";
 const DISABLE: &str = "/api/v1/auth/disable-2fa";
 const CODES: &str = "/api/v1/auth/backup-codes";
 
@@ -47,9 +48,10 @@ async fn a_citizen_sets_up_an_authenticator_app() {
         assert_eq!(confirmed.header("cache-control"), Some("no-store"));
         let codes = backup_codes(&confirmed);
         assert_eq!(codes.iter().collect::<HashSet<_>>().len(), 10);
-        for field in ["access_token", "secret"] {
-            assert_eq!(confirmed.body.get(field), None);
-        }
+        assert_eq!(confirmed.body.get("secret"), None);
+        // This session goes on, and with what was answered it says two factors.
+        let session = Session::of(app, confirmed);
+        assert_eq!(session.whoami().await.ok().body["amr"], json!(["mfa", "otp", "pwd"]));
         assert_eq!(session.me().await.ok().body["two_fa_enabled"], true);
         other.whoami().await.refused(401, "unauthenticated");
         app.confirms(&session.token, &totp(secret, app.clock.now())).await.refused(409, "conflict");
@@ -81,8 +83,10 @@ async fn it_is_in_force_only_once_a_right_code_confirms_it() {
         app.confirms(&session.token, "123456").await.refused(409, "conflict");
         let secret = app.begins_totp(&session.token).await;
         let right = totp(&secret, app.clock.now());
-        for code in [wrong(&right).as_str(), "12345", "abcdef", "1234567"] {
-            app.confirms(&session.token, code).await.refused(422, "second_factor_invalid");
+        app.confirms(&session.token, &wrong(&right)).await.refused(422, "second_factor_invalid");
+        // What has the form of no code is counted for nobody.
+        for code in ["12345", "abcdef", "1234567", "", "12345x"].repeat(2) {
+            app.confirms(&session.token, code).await.refused(422, "invalid").blames("code", "code_malformed");
         }
         Session::of(app, app.logs_in(PHONE, PASSWORD).await.ok());
         app.confirms(&session.token, &right).await.ok();
@@ -112,11 +116,8 @@ async fn another_app_takes_over_only_once_it_is_confirmed() {
     story(async |app| {
         let session = app.signs_up(PHONE).await;
         let old = app.sets_up_totp(&session).await;
-        // Who has only the password, or a token of theirs, puts no other app in its place.
         let guess = json!({ "method": "totp", "code": wrong(&old.code(app, 0)) });
-        for body in [json!({ "method": "totp" }), guess] {
-            app.posts_as(&session.token, ENABLE, body).await.refused(422, "second_factor_invalid");
-        }
+        app.posts_as(&session.token, ENABLE, guess).await.refused(422, "second_factor_invalid");
         app.confirms(&session.token, &old.code(app, 0)).await.refused(409, "conflict");
         let forgotten = app.replaces_totp(&session.token, &old.code(app, 0)).await;
         let again = json!({ "method": "totp", "code": old.code(app, 0) });
@@ -146,26 +147,40 @@ async fn a_stolen_token_of_an_hour_ago_changes_nothing() {
         let session = app.signs_up(PHONE).await;
         let factor = app.sets_up_totp(&session).await;
         app.minutes_pass(5);
-        let with_code = json!({ "method": "totp", "code": factor.code(app, 0) });
-        for (path, body) in [(CODES, json!({})), (ENABLE, json!({ "method": "totp" })), (ENABLE, with_code.clone())] {
+        let without = json!({ "method": "totp" });
+        for (path, body) in [(CODES, json!({})), (ENABLE, without.clone())] {
             let refused = app.posts_as(&session.token, path, body).await.refused(403, "step_up_required");
             let challenge = refused.header("www-authenticate").unwrap();
             assert!(challenge.starts_with("Bearer "), "{challenge}");
             assert!(challenge.contains("error=\"insufficient_user_authentication\""), "{challenge}");
         }
-        // The right password lets the same token of the same session go on.
-        let answer =
-            app.posts_as(&session.token, "/api/v1/auth/verify-password", json!({ "password": PASSWORD })).await;
-        assert_eq!(answer.ok().body["verified"], true);
-        app.posts_as(&session.token, CODES, json!({})).await.ok();
-        // The password alone replaces no second factor. The code is good still: it was not looked at before.
-        let without = json!({ "method": "totp" });
-        app.posts_as(&session.token, ENABLE, without).await.refused(422, "second_factor_invalid");
-        app.posts_as(&session.token, ENABLE, with_code).await.ok();
+        // The password replaces no second factor, makes no backup codes and turns nothing off.
+        let password = json!({ "password": PASSWORD });
+        app.posts_as(&session.token, "/api/v1/auth/verify-password", password.clone()).await.ok();
+        app.posts_as(&session.token, STEP_UP, password.clone()).await.ok();
+        for (path, body) in [(CODES, json!({})), (ENABLE, without.clone()), (DISABLE, password.clone())] {
+            app.posts_as(&session.token, path, body).await.refused(403, "step_up_required");
+        }
+        // A code of it does, however it was copied.
+        let code = format!("\u{202a}{}\u{202c}\n", factor.code(app, 0));
+        let answer = app.posts_as(&session.token, STEP_UP, json!({ "code": code, "method": "totp" })).await.ok();
+        assert!(answer.body["auth_time"].is_string() && answer.body["message"].is_string(), "{answer:?}");
+        let made = backup_codes(&app.posts_as(&session.token, CODES, json!({})).await.ok());
+        app.posts_as(&session.token, ENABLE, without.clone()).await.ok();
         app.minutes_pass(6);
-        app.posts_as(&session.token, CODES, json!({})).await.refused(403, "step_up_required");
-        let with_code = json!({ "method": "totp", "code": factor.code(app, 0) });
-        app.posts_as(&session.token, ENABLE, with_code).await.refused(403, "step_up_required");
+        app.posts_as(&session.token, ENABLE, without.clone()).await.refused(403, "step_up_required");
+        // Codes that this session made prove nothing to it, neither now nor in the request itself.
+        let own = json!({ "code": made[0], "method": "backup_code" });
+        app.posts_as(&session.token, STEP_UP, own).await.refused(422, "second_factor_invalid");
+        let with_own = json!({ "method": "totp", "code": made[0] });
+        app.posts_as(&session.token, ENABLE, with_own).await.refused(422, "second_factor_invalid");
+        app.posts_as(&session.token, DISABLE, json!({ "code": made[0] })).await.refused(422, "second_factor_invalid");
+        // In another session they do.
+        let step = app.first_step(PHONE).await;
+        let other = Session::of(app, app.second_step(&step, &factor.code(app, 0), None).await.ok());
+        app.minutes_pass(6);
+        app.posts_as(&other.token, STEP_UP, json!({ "code": made[0] })).await.ok();
+        app.posts_as(&other.token, ENABLE, without).await.ok();
     })
     .await;
 }
@@ -210,7 +225,7 @@ async fn new_backup_codes_replace_the_old_ones() {
 #[actix::test]
 async fn a_second_factor_is_turned_off_with_the_password_a_code_or_a_backup_code() {
     story(async |app| {
-        let session = app.signs_up(PHONE).await;
+        let mut session = app.signs_up(PHONE).await;
         let none = app.posts_as(&session.token, DISABLE, json!({ "password": PASSWORD })).await;
         none.refused(409, "conflict");
         for way in ["password", "code", "backup code"] {
@@ -234,7 +249,12 @@ async fn a_second_factor_is_turned_off_with_the_password_a_code_or_a_backup_code
                 "code" => json!({ "code": factor.code(app, 0) }),
                 _ => json!({ "code": factor.backup_codes[9] }),
             };
-            app.posts_as(&session.token, DISABLE, body).await.ok();
+            let answer = app.posts_as(&session.token, DISABLE, body).await.ok();
+            // Its older tokens said two factors; those answered do not, nor do those that the refresh token gives.
+            session.whoami().await.refused(401, "unauthenticated");
+            session = Session::of(app, answer);
+            let amr = session.whoami().await.ok().body["amr"].clone();
+            assert!(amr.as_array().is_some_and(|amr| !amr.contains(&json!("mfa"))), "{amr}");
             other.whoami().await.refused(401, "unauthenticated");
             assert_eq!(session.me().await.ok().body["two_fa_enabled"], false, "{way}");
             assert_eq!(app.count("SELECT count(*) FROM backup_codes").await, 0, "{way}");

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::support::{PASSWORD, Session, TestApp, backup_codes, story, wrong};
+use crate::support::{PASSWORD, Session, TestApp, backup_codes, eventually, story, wrong};
 
 const PHONE: &str = "98765 43210";
 const E164: &str = "+919876543210";
@@ -72,18 +72,13 @@ async fn a_code_is_good_for_what_it_was_sent_for_and_nothing_else() {
         let session = app.signs_up(PHONE).await;
         app.sets_up_sms(&session, E164).await;
         let ravi = app.citizen(PHONE);
-        let mut sent = app.twilio.messages_to(E164).len();
+        let sent = app.twilio.messages_to(E164).len();
         ravi.requests_code().await.ok();
         let login = app.code_after(E164, sent).await;
-        sent = app.twilio.messages_to(E164).len();
-        app.posts("/api/v1/auth/forgot-password", json!({ "phone": PHONE })).await.ok();
-        let reset = app.code_after(E164, sent).await;
         let step = app.first_step(PHONE).await;
 
         // Nothing was sent for this step yet.
-        for code in [&login, &reset] {
-            app.second_step(&step, code, None).await.refused(401, "second_factor_invalid");
-        }
+        app.second_step(&step, &login, None).await.refused(401, "second_factor_invalid");
         let factor = sends(app, &step).await;
         ravi.enters(&factor).await.refused(401, "otp_invalid");
         let body = json!({ "phone": PHONE, "otp": factor });
@@ -93,8 +88,6 @@ async fn a_code_is_good_for_what_it_was_sent_for_and_nothing_else() {
         app.second_step(&step, &login, None).await.refused(401, "second_factor_invalid");
         app.second_step(&step, &factor, None).await.ok();
         ravi.enters(&login).await.asks_for_more();
-        let body = json!({ "phone": PHONE, "reset_token": reset, "new_password": "Quartz-Lantern-7" });
-        app.posts("/api/v1/auth/reset-password", body).await.ok();
     })
     .await;
 }
@@ -131,6 +124,28 @@ async fn five_wrong_codes_lock_the_account() {
         assert_eq!(app.live_sessions().await, 1);
         let locked = "SELECT count(*) FROM audit_log WHERE action = 'auth.account_locked'";
         assert_eq!(app.count(locked).await, 1);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn whose_factor_is_the_phone_resets_the_password_by_a_link_and_not_by_the_phone() {
+    story(async |app| {
+        let session = app.signs_up(PHONE).await;
+        app.sets_up_sms(&session, E164).await;
+        app.proves_email(session.user_id(), "ravi@example.org").await;
+        app.posts("/api/v1/auth/forgot-password", json!({ "phone": PHONE })).await.ok();
+        let link = eventually("a link", async || {
+            let mails = app.mail.messages_to("ravi@example.org");
+            let text = mails.iter().find(|mail| mail.text.contains("#token="))?.text.clone();
+            Some(text.split_once("#token=")?.1.split_whitespace().next()?.to_owned())
+        });
+        let body = json!({ "reset_token": link.await, "new_password": "Quartz-Lantern-7" });
+        app.jobs_are_done().await;
+        let texts = app.twilio.messages_to(E164);
+        assert!(texts.iter().all(|sms| !sms.body.contains("new password")), "{texts:?}");
+        app.posts("/api/v1/auth/reset-password", body).await.ok();
+        app.logs_in(PHONE, "Quartz-Lantern-7").await.asks_for_more();
     })
     .await;
 }

@@ -10,6 +10,7 @@ use crate::domain::invitation::{LIFE, token_hash};
 use crate::domain::keys::opaque_token;
 use crate::domain::language::Language;
 use crate::domain::principal::{Principal, UserId};
+use crate::domain::recent_proof::Act;
 use crate::domain::role::Role;
 use crate::notifications::jobs::{self, Order};
 use crate::notifications::sealing_place;
@@ -33,7 +34,7 @@ impl Handle {
     pub async fn invite(&self, admin: &Principal, user: UserId, client: &Client) -> Result<(), Error> {
         let invited = self.parts.db.account(user).await?.ok_or(Error::UnknownUser)?;
         if invited.role == Role::Admin {
-            self.parts.sessions.require_recent(admin).await?;
+            self.parts.sessions.require_recent(admin, Act::GrantAdmin).await?;
         }
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;

@@ -22,6 +22,7 @@ use crate::domain::language::Language;
 use crate::domain::password::About;
 use crate::domain::phone::Phone;
 use crate::domain::principal::{Principal, UserId};
+use crate::domain::recent_proof::Act;
 use crate::domain::role::Role;
 use crate::domain::secret::Secret;
 use crate::events::Events;
@@ -111,6 +112,8 @@ impl Handle {
             full_name: Some(new.full_name.clone()),
             email: Some(new.email.clone()),
         };
+        let act = if new.role == Role::Admin { Act::GrantAdmin } else { Act::CreateOfficer };
+        self.parts.sessions.require_recent(admin, act).await?;
         let hash = match &new.password {
             Some(password) => {
                 self.parts.passwords.check("password", password.clone(), about, client).await?;
@@ -176,6 +179,7 @@ impl Handle {
     /// Authenticators that are off because they failed too often are on again. It is recorded first: an unlock that Redis did not take is seen, and done again.
     pub async fn unlock(&self, admin: &Principal, user: UserId, client: &Client) -> Result<(), Error> {
         let account = self.parts.db.account(user).await?.ok_or(Error::UnknownUser)?;
+        self.parts.sessions.require_recent(admin, Act::Unlock.done_to(account.role)).await?;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
         work.forget_failures(user, None).await?;

@@ -27,6 +27,7 @@ use crate::domain::keys::{HashKey, Sealer};
 use crate::domain::limit::Rate;
 use crate::domain::password::About;
 use crate::domain::principal::Principal;
+use crate::domain::second_step::Change;
 use crate::domain::secret::Secret;
 use crate::guard::{self, Guard};
 use crate::limits::{Limits, Subject};
@@ -107,16 +108,22 @@ impl Handle {
         Self { parts: Arc::new(parts) }
     }
 
-    /// Checks the password of `principal`, who thereby proves again, at this moment, who they are.
-    pub async fn verify(&self, principal: &Principal, password: Secret, client: &Client) -> Result<(), Error> {
+    /// Checks the password of `principal`, who thereby proves again, at this moment, who they are. Answers the moment.
+    pub async fn verify(
+        &self,
+        principal: &Principal,
+        password: Secret,
+        client: &Client,
+    ) -> Result<DateTime<Utc>, Error> {
         let account = self.parts.db.account(principal.user_id).await?.ok_or(Error::UnknownUser)?;
         self.confirm(&account, principal, password, client).await?;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
-        self.parts.sessions.service().note_proof_in(&mut work, principal.session_id, now).await?;
+        self.parts.sessions.service().note_proof_in(&mut work, principal.session_id, false, now).await?;
         let entry = Entry::by_user(Action::PasswordVerified, account.id, client);
         work.record(entry.on("session", principal.session_id));
-        Ok(work.commit(now).await?)
+        work.commit(now).await?;
+        Ok(now)
     }
 
     /// Checks the password of a session's holder. A wrong one is a failure of the session alone, so that a stolen token cannot
@@ -134,8 +141,8 @@ impl Handle {
         Ok(())
     }
 
-    /// Changes the password of `principal`. Ends their other sessions; this one goes on with the tokens answered, and older
-    /// tokens of it are worthless.
+    /// Changes the password of `principal`. Ends their other sessions; this one goes on with the tokens answered, or with the
+    /// refresh token that it has. Older access tokens of it are worthless.
     pub async fn change(
         &self,
         principal: &Principal,
@@ -166,7 +173,7 @@ impl Handle {
         let (epoch, ended) = self.store_in(&mut work, &locked, &hash, which, (Via::Change, client, now)).await?;
         let locked = Account { password_temporary_until: None, ..locked };
         let service = self.parts.sessions.service();
-        let opened = service.renew_in(&mut work, &locked, epoch, principal.session_id, now).await?;
+        let opened = service.renew_in(&mut work, &locked, epoch, (principal.session_id, Change::Password), now).await?;
         work.commit(now).await?;
         service.spread(ended, client, now);
         Ok(opened)

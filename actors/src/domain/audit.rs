@@ -76,6 +76,8 @@ pub enum Action {
     TwoFactorDisabled,
     /// A second factor was wrong.
     SecondFactorFailed,
+    /// A second factor was shown again, rightly.
+    SecondFactorVerified,
     /// New backup codes replaced the old ones.
     BackupCodesRenewed,
     /// A backup code was used.
@@ -125,6 +127,7 @@ impl Action {
             Self::TwoFactorEnabled => "two_factor.enabled",
             Self::TwoFactorDisabled => "two_factor.disabled",
             Self::SecondFactorFailed => "two_factor.failed",
+            Self::SecondFactorVerified => "two_factor.verified",
             Self::BackupCodesRenewed => "two_factor.backup_codes_renewed",
             Self::BackupCodeUsed => "two_factor.backup_code_used",
             Self::AccessDenied => "auth.denied",

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::entered::{self, Sign};
 use super::entropy::{self, Entropy, Exhausted};
 use super::keys::HashKey;
 use super::principal::UserId;
@@ -38,10 +39,18 @@ impl BackupCode {
         Ok(Self(symbols.map(|symbol| char::from(*symbol)).collect()))
     }
 
-    /// Reads a code as a person enters it: in any case, with spaces and dashes anywhere, an O for 0, an I or L for 1.
+    /// Reads a code as a person enters or copies it: in any case, an O for 0, an I or L for 1, digits of other scripts, and what
+    /// means nothing anywhere (see [`entered`](super::entered)).
     pub fn parse(text: &str) -> Result<Self, NotABackupCode> {
-        let entered = text.chars().filter(|c| !is_divider(*c)).take(LENGTH + 1);
-        let code: String = entered.map(symbol).collect::<Option<_>>().ok_or(NotABackupCode)?;
+        let mut code = String::with_capacity(LENGTH);
+        for character in text.chars() {
+            let meant = match entered::sign(character) {
+                Sign::Ignored => continue,
+                Sign::Digit(digit) => Some(digit),
+                Sign::Other(other) => symbol(other),
+            };
+            code.push(meant.filter(|_| code.len() < LENGTH).ok_or(NotABackupCode)?);
+        }
         if code.len() == LENGTH { Ok(Self(code)) } else { Err(NotABackupCode) }
     }
 
@@ -61,11 +70,6 @@ impl fmt::Debug for BackupCode {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(REDACTED)
     }
-}
-
-/// Spaces, and every dash that a keyboard makes of a hyphen.
-fn is_divider(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '-' | '\u{2010}'..='\u{2015}' | '\u{2212}')
 }
 
 /// The symbol that is meant. Returns `None` when none is.
@@ -114,10 +118,18 @@ mod tests {
     #[test]
     fn reading_forgives_what_people_do() {
         let code = BackupCode("01A1B0XYZ1".to_owned());
-        for text in ["01A1B-0XYZ1", "oiaLb oxyzl", " 01a1b\u{2013}0xyzI\n", "0-1-A-1-B-0-X-Y-Z-1", "OLAIB0XYZ1"] {
+        for text in [
+            "01A1B-0XYZ1",
+            "oiaLb oxyzl",
+            " 01a1b\u{2013}0xyzI\n",
+            "0-1-A-1-B-0-X-Y-Z-1",
+            "OLAIB0XYZ1",
+            "०1A1B-0XYZ१",
+            "\u{202a}01A1B\u{2011}0XYZ1\u{202c}",
+        ] {
             assert_eq!(BackupCode::parse(text).as_ref(), Ok(&code), "{text}");
         }
-        for text in ["", "01A1B-0XYZ", "01A1B-0XYZ12", "01A1B-0XYZU", "01A1B_0XYZ1", "०1A1B-0XYZ1", "123456"] {
+        for text in ["", "01A1B-0XYZ", "01A1B-0XYZ12", "01A1B-0XYZU", "01A1B_0XYZ1", "123456"] {
             assert_eq!(BackupCode::parse(text), Err(NotABackupCode), "{text}");
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::entered::{self, Sign};
 use super::entropy::{self, Entropy, Exhausted};
 
 /// The number of digits of a code.
@@ -89,14 +90,18 @@ impl OtpCode {
         }
     }
 
-    /// Reads a code as a person enters it; spaces around and inside are ignored.
+    /// Reads a code as a person enters or copies it: what means nothing is ignored, and digits of other scripts are digits, since
+    /// keyboards of Indian languages write them (see [`entered`](super::entered)).
     pub fn parse(text: &str) -> Result<Self, NotACode> {
-        let digits: String = text.chars().filter(|c| *c != ' ').take(DIGITS + 1).collect();
-        if digits.len() == DIGITS && digits.bytes().all(|b| b.is_ascii_digit()) {
-            Ok(Self(digits))
-        } else {
-            Err(NotACode)
+        let mut digits = String::with_capacity(DIGITS);
+        for character in text.chars() {
+            match entered::sign(character) {
+                Sign::Digit(digit) if digits.len() < DIGITS => digits.push(digit),
+                Sign::Ignored => {}
+                Sign::Digit(_) | Sign::Other(_) => return Err(NotACode),
+            }
         }
+        if digits.len() == DIGITS { Ok(Self(digits)) } else { Err(NotACode) }
     }
 
     /// The digits. Each call is a place to review.
@@ -134,8 +139,23 @@ mod tests {
 
     #[test]
     fn only_six_digits_are_a_code() {
-        assert_eq!(OtpCode::parse(" 012 345 ").map(|c| c.0), Ok("012345".to_owned()));
-        for text in ["", "12345", "1234567", "12345a", "१२३४५६", "-12345"] {
+        for text in [
+            " 012 345 ",
+            "012345\n",
+            "\t012-345\r\n",
+            "\u{202a}012345\u{202c}",
+            "012\u{2011}345",
+            "012\u{a0}345",
+            "\u{feff}012\u{200b}345",
+            "०१२३४५",
+            "০১২৩৪৫",
+            "०12३45",
+            "０１２３４５",
+        ] {
+            assert_eq!(OtpCode::parse(text).map(|c| c.0), Ok("012345".to_owned()), "{text:?}");
+        }
+        for text in ["", "12345", "1234567", "12345a", "-12345", "12345①", "123456\0", "½23456", "x123456", "१२३४५"]
+        {
             assert_eq!(OtpCode::parse(text), Err(NotACode), "{text}");
         }
     }

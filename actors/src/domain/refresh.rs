@@ -124,6 +124,12 @@ pub enum Verdict {
         /// The generation to give out; it is stored already.
         next: u32,
     },
+    /// It is the successor of the latest, which was given out unasked, with a new password or a change of the second factor.
+    /// The latest stays good until this one is used, which is now: its own successor becomes the latest.
+    Skip {
+        /// The generation to give out and to store.
+        next: u32,
+    },
     /// Its successor was used: two hold tokens of this session, and one of them should not. The session ends.
     Reused,
     /// No such generation was given out.
@@ -135,6 +141,8 @@ pub fn judge(current: u32, presented: u32) -> Verdict {
     match presented.checked_add(1) {
         Some(next) if presented == current => Verdict::Rotate { next },
         Some(next) if next == current => Verdict::Repeat { next },
+        // Nobody can make the tag of a token that was not given out.
+        Some(next) if current.checked_add(1) == Some(presented) => Verdict::Skip { next },
         Some(_) if presented < current => Verdict::Reused,
         _ => Verdict::Unknown,
     }
@@ -190,7 +198,9 @@ mod tests {
             (0, 0, Verdict::Rotate { next: 1 }),
             (1, 0, Verdict::Repeat { next: 1 }),
             (2, 0, Verdict::Reused),
-            (0, 1, Verdict::Unknown),
+            (0, 1, Verdict::Skip { next: 2 }),
+            (0, 2, Verdict::Unknown),
+            (u32::MAX - 1, u32::MAX, Verdict::Unknown),
             (0, u32::MAX, Verdict::Unknown),
             (u32::MAX, u32::MAX - 1, Verdict::Repeat { next: u32::MAX }),
             (u32::MAX, u32::MAX, Verdict::Unknown),
@@ -226,7 +236,7 @@ mod tests {
         fn refresh(&mut self, token: &Secret) -> Option<Secret> {
             let presented = parse(token.expose()).filter(|read| read.is_authentic(&self.key, &self.seed))?;
             let next = match judge(self.current?, presented.generation()) {
-                Verdict::Rotate { next } => {
+                Verdict::Rotate { next } | Verdict::Skip { next } => {
                     self.current = Some(next);
                     next
                 }
@@ -239,6 +249,11 @@ mod tests {
             };
             Some(self.token(next))
         }
+
+        /// Gives the successor of the latest out, as with a new password.
+        fn gives(&self) -> Option<Secret> {
+            self.current?.checked_add(1).map(|next| self.token(next))
+        }
     }
 
     /// What the holders of a session's tokens can do, in any order.
@@ -250,6 +265,8 @@ mod tests {
         Lose(usize),
         /// Take over the token of another.
         Copy(usize, usize),
+        /// Be given a token with a new password, and keep it.
+        Given(usize),
         /// Log out.
         Logout,
     }
@@ -261,7 +278,8 @@ mod tests {
         let step = prop_oneof![
             8 => client.clone().prop_map(Step::Refresh),
             5 => client.clone().prop_map(Step::Lose),
-            2 => (client.clone(), client).prop_map(|(from, to)| Step::Copy(from, to)),
+            2 => (client.clone(), client.clone()).prop_map(|(from, to)| Step::Copy(from, to)),
+            2 => client.prop_map(Step::Given),
             1 => Just(Step::Logout),
         ];
         prop::collection::vec(step, 1..60)
@@ -290,7 +308,7 @@ mod tests {
                             prop_assert!(server.current.is_none(), "a second branch ends the session");
                         }
                         if let Some(token) = answer {
-                            prop_assert!(last_honoured.is_none_or(|last| sent == last || sent == last + 1));
+                            prop_assert!(last_honoured.is_none_or(|last| (last..=last + 2).contains(&sent)));
                             prop_assert_eq!(&token, &server.token(sent + 1), "one successor for each");
                             last_honoured = Some(sent);
                             if matches!(step, Step::Refresh(_)) {
@@ -299,19 +317,38 @@ mod tests {
                         }
                     }
                     Step::Copy(from, to) => holds[to] = holds[from].clone(),
+                    Step::Given(client) => holds[client] = server.gives().unwrap_or_else(|| holds[client].clone()),
                     Step::Logout => server.current = None,
                 }
-                // At most two generations open anything, the latest and the one before, and they lead to the same next.
+                // The latest and the one before open anything, and what may have been given out after the latest.
                 if let Some(current) = server.current {
-                    let open = (0..=current + 2).filter(|generation| {
-                        matches!(judge(current, *generation), Verdict::Rotate { .. } | Verdict::Repeat { .. })
-                    });
-                    prop_assert_eq!(open.collect::<Vec<_>>(), (current.saturating_sub(1)..=current).collect::<Vec<_>>());
+                    let open = (0..=current + 3)
+                        .filter(|generation| !matches!(judge(current, *generation), Verdict::Reused | Verdict::Unknown));
+                    let expected = (current.saturating_sub(1)..=current + 1).collect::<Vec<_>>();
+                    prop_assert_eq!(open.collect::<Vec<_>>(), expected);
                 }
             }
             // What nobody ended, the holder of the latest token can go on with.
             let answer = server.current.map(|current| server.refresh(&server.token(current)));
             prop_assert!(answer.is_none_or(|token| token.is_some()));
+        }
+
+        /// A new password answers the next token. Whoever throws it away goes on with the one they have, also who never kept
+        /// the one before; whoever uses it makes those worthless.
+        #[test]
+        fn a_token_that_was_given_out_unasked_ends_the_others_once_it_is_used(refreshes in 0u32..5, times in 1usize..4) {
+            let mut server = Server::new();
+            for generation in 0..refreshes {
+                prop_assert!(server.refresh(&server.token(generation)).is_some());
+            }
+            let given = (0..times).filter_map(|_| server.gives()).next_back().unwrap();
+            prop_assert_eq!(&given, &server.token(refreshes + 1));
+            if refreshes > 0 {
+                prop_assert_eq!(server.refresh(&server.token(refreshes - 1)), Some(server.token(refreshes)));
+            }
+            prop_assert_eq!(server.refresh(&server.token(refreshes)), Some(given.clone()));
+            prop_assert_eq!(server.refresh(&given), Some(server.token(refreshes + 2)));
+            prop_assert_eq!(server.refresh(&server.token(refreshes)), None);
         }
 
         #[test]

@@ -154,10 +154,10 @@ pub fn next(rules: &Rules, account: Account, proven: &[Proof]) -> Next {
         return step(&[Proof::Password]);
     }
     let enforced = rules.enforces(account.role);
-    match account.two_factor {
-        None if enforced => Next::Enrol,
-        Some(method) if enforced || rules.enabled => ask(method, account, proven),
-        _ => Next::Session { amr: amr(proven) },
+    match in_force(rules, account) {
+        None if enforced && account.two_factor.is_none() => Next::Enrol,
+        Some(method) => ask(method, account, proven),
+        None => Next::Session { amr: amr(proven) },
     }
 }
 
@@ -173,13 +173,59 @@ pub fn can_disable(rules: &Rules, role: Role) -> bool {
     !rules.enforces(role)
 }
 
+/// The second factor that is in force: set up, and asked for at a login.
+pub fn in_force(rules: &Rules, account: Account) -> Option<Method> {
+    account.two_factor.filter(|_| rules.enabled || rules.enforces(account.role))
+}
+
+/// Whether a login has shown the second factor of this method, or a backup code in its place.
+pub fn shows_factor(method: Method, proven: &[Proof]) -> bool {
+    let has = |proof| proven.contains(&proof);
+    has(Proof::BackupCode)
+        || match method {
+            Method::Totp => has(Proof::Totp),
+            Method::Sms => has(Proof::Otp) || has(Proof::SmsCode),
+        }
+}
+
+/// What changes the proofs behind a session that goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Another password.
+    Password,
+    /// A second factor was set up, with a code of it.
+    FactorSetUp(Method),
+    /// The second factor was turned off.
+    FactorGone,
+}
+
+/// The `amr` of a session after a change.
+pub fn amr_after(change: Change, amr: &[String]) -> Vec<String> {
+    let mut names: BTreeSet<&str> = amr.iter().map(String::as_str).collect();
+    match change {
+        Change::Password => {}
+        Change::FactorGone => {
+            names.remove("mfa");
+        }
+        Change::FactorSetUp(method) => {
+            let shown = [("pwd", Kind::Knowledge), ("sms", Kind::Phone)];
+            let mut kinds: BTreeSet<Kind> =
+                shown.into_iter().filter(|(name, _)| names.contains(name)).map(|(_, kind)| kind).collect();
+            let [proof, _] = method.proofs();
+            kinds.insert(proof.kind());
+            names.extend(proof.amr());
+            if kinds.len() > 1 {
+                names.insert("mfa");
+            }
+        }
+    }
+    names.into_iter().map(str::to_owned).collect()
+}
+
 /// Goes on only with the second factor.
 fn ask(method: Method, account: Account, proven: &[Proof]) -> Next {
     let has = |proof| proven.contains(&proof);
-    let has_factor = match method {
-        Method::Totp => has(Proof::Totp),
-        Method::Sms => has(Proof::Otp) || has(Proof::SmsCode),
-    };
+    let has_factor = shows_factor(method, proven);
     // A second code to a phone that was shown already shows nothing new: where there is a password, it is asked for.
     let lacks_password = method == Method::Sms && account.has_password && !has(Proof::Password);
     if has(Proof::BackupCode) || (has_factor && !lacks_password) {
@@ -202,10 +248,15 @@ fn amr(proven: &[Proof]) -> Vec<&'static str> {
     names.into_iter().collect()
 }
 
-/// Whether a code sent to the phone may be all it takes to set a new password. Not for a role that enters with a password,
-/// unless an authenticator app is asked for afterwards: else the phone alone would let a thief in.
+/// Whether a code sent to the phone may be all it takes to set a new password. Not where the second factor is a code to the
+/// same phone, nor for a role that enters with a password, unless an authenticator app is asked for afterwards: else the phone
+/// alone would let a thief in.
 pub fn phone_may_reset(account: Account) -> bool {
-    !account.role.needs_password() || account.two_factor == Some(Method::Totp)
+    match account.two_factor {
+        Some(Method::Totp) => true,
+        Some(Method::Sms) => false,
+        None => !account.role.needs_password(),
+    }
 }
 
 #[cfg(test)]
@@ -471,17 +522,53 @@ mod tests {
     }
 
     #[test]
-    fn a_phone_alone_never_lets_an_officer_in_by_a_reset() {
+    fn one_thing_alone_lets_nobody_in_by_a_reset_who_needs_two() {
         for role in Role::ALL {
             for two_factor in [None, Some(Method::Sms), Some(Method::Totp)] {
                 let account = Account { role, has_password: true, two_factor };
                 let rules = Rules { enabled: true, enforced_roles: Vec::new() };
-                // Who reset the password with the phone knows it, and gets every code that goes there.
-                let in_by_phone = [&[Proof::Password][..], &[Proof::Password, Proof::SmsCode]]
-                    .into_iter()
-                    .any(|proven| matches!(next(&rules, account, proven), Next::Session { .. }));
-                assert!(!role.needs_password() || !phone_may_reset(account) || !in_by_phone, "{account:?}");
+                // Who reset the password with a thing knows it, and shows that thing again.
+                let in_by = |ways: &[&[Proof]]| {
+                    ways.iter().any(|proven| matches!(next(&rules, account, proven), Next::Session { .. }))
+                };
+                let needs_two = role.needs_password() || two_factor.is_some();
+                let in_by_phone = in_by(&[&[Proof::Password], &[Proof::Password, Proof::SmsCode]]);
+                assert!(!needs_two || !phone_may_reset(account) || !in_by_phone, "{account:?}");
             }
+        }
+    }
+
+    #[test]
+    fn a_factor_is_in_force_exactly_where_a_login_asks_for_it() {
+        every(|rules, account, _| {
+            let enforced = rules.enforced_roles.contains(&account.role);
+            let expected = if rules.enabled || enforced { account.two_factor } else { None };
+            assert_eq!(in_force(rules, account), expected);
+        });
+    }
+
+    #[test]
+    fn who_is_in_with_a_factor_in_force_has_shown_it() {
+        every(|rules, account, proven| {
+            if let (Next::Session { .. }, Some(method)) = (next(rules, account, proven), in_force(rules, account)) {
+                assert!(shows_factor(method, proven), "{rules:?} {account:?} {proven:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn a_session_says_two_factors_as_long_as_there_are_two() {
+        let texts = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        for (amr, change, after) in [
+            (&["pwd"][..], Change::FactorSetUp(Method::Totp), &["mfa", "otp", "pwd"][..]),
+            (&["pwd"], Change::FactorSetUp(Method::Sms), &["mfa", "otp", "pwd", "sms"]),
+            (&["otp", "sms"], Change::FactorSetUp(Method::Totp), &["mfa", "otp", "sms"]),
+            (&["otp", "sms"], Change::FactorSetUp(Method::Sms), &["otp", "sms"]),
+            (&["mfa", "otp", "pwd"], Change::FactorGone, &["otp", "pwd"]),
+            (&["pwd"], Change::FactorGone, &["pwd"]),
+            (&["mfa", "otp", "pwd"], Change::Password, &["mfa", "otp", "pwd"]),
+        ] {
+            assert_eq!(amr_after(change, &texts(amr)), texts(after), "{amr:?} {change:?}");
         }
     }
 }

@@ -6,6 +6,7 @@ use crate::accounts::error::store_code;
 use crate::domain::code::{Code, Coded};
 use crate::domain::entropy::Exhausted;
 use crate::domain::limit::Budget;
+use crate::domain::second_step::Method;
 use crate::domain::token::TokenError;
 use crate::short_memory::Unavailable;
 use crate::supervision::AskError;
@@ -19,7 +20,10 @@ pub enum Error {
     Unauthenticated,
     /// The last proof of who is asking is too old for this.
     #[error("a more recent proof is needed")]
-    StepUpRequired,
+    StepUpRequired {
+        /// The second factor in force, which is then the proof that is needed.
+        factor: Option<Method>,
+    },
     /// The refresh token is wrong, too old, used, or its session has ended.
     #[error("the refresh token is not valid")]
     RefreshTokenInvalid,
@@ -93,7 +97,7 @@ impl Coded for Error {
     fn code(&self) -> Code {
         match self {
             Self::Unauthenticated | Self::Outdated | Self::ProofUsed => Code::Unauthenticated,
-            Self::StepUpRequired => Code::StepUpRequired,
+            Self::StepUpRequired { .. } => Code::StepUpRequired,
             Self::RefreshTokenInvalid => Code::RefreshTokenInvalid,
             Self::FactorSpent => Code::SecondFactorInvalid,
             Self::Suspended => Code::AccountSuspended,
@@ -110,7 +114,13 @@ impl Coded for Error {
 
     fn detail(&self) -> String {
         match self {
-            Self::StepUpRequired => "Confirm your password with verify-password, or sign in again, and repeat this.",
+            Self::StepUpRequired { factor: None } => {
+                "Confirm that it is you: send your password to POST /api/v1/auth/step-up, or sign in again. Then repeat this."
+            }
+            Self::StepUpRequired { factor: Some(_) } => {
+                "Confirm that it is you: send a code of your second factor to POST /api/v1/auth/step-up, or sign in again. \
+                 Then repeat this."
+            }
             Self::RefreshTokenInvalid => "The refresh token is wrong, expired or used. Sign in again.",
             Self::PasswordExpired => "This temporary password has expired. Ask an administrator for a new invitation.",
             Self::Limited(_) => "This session was refreshed too often. Wait before you refresh it again.",

@@ -36,7 +36,9 @@ pub use self::messages::{
 pub use self::service::{Config, Parts, Service};
 use crate::domain::client::Client;
 use crate::domain::principal::{Principal, SessionId, UserId};
+use crate::domain::recent_proof::Act;
 use crate::domain::refresh::parse;
+use crate::domain::role::Role;
 pub use crate::store::sessions::Listed;
 use crate::supervision::{Gate, Supervisor, ask};
 
@@ -91,9 +93,9 @@ impl Handle {
         Arc::clone(self.service.keys())
     }
 
-    /// Refuses who proved themselves too long ago for a sensitive change.
-    pub async fn require_recent(&self, principal: &Principal) -> Result<(), Error> {
-        self.service.require_recent(principal).await
+    /// Refuses who proved themselves too long ago for `act`.
+    pub async fn require_recent(&self, principal: &Principal, act: Act) -> Result<(), Error> {
+        self.service.require_recent(principal, act).await
     }
 
     /// Opens a session, or says what is missing to one.
@@ -146,16 +148,21 @@ impl Handle {
 
     /// Ends all sessions of the user of `principal`. Answers how many there were.
     pub async fn logout_all(&self, principal: &Principal, client: Client) -> Result<usize, Error> {
+        self.require_recent(principal, Act::EndOwnSessions).await?;
         self.revoke(principal, Which::All, "logout_all", client).await
     }
 
     /// Ends all sessions of the user but that of `principal`. Answers how many there were.
     pub async fn logout_others(&self, principal: &Principal, client: Client) -> Result<usize, Error> {
+        self.require_recent(principal, Act::EndOwnSessions).await?;
         self.revoke(principal, Which::AllBut(principal.session_id), "logout_others", client).await
     }
 
     /// Ends one session of the user, from another. Fails with [`Error::NoSuchSession`] if it is not theirs or has ended.
     pub async fn logout_remote(&self, principal: &Principal, session: SessionId, client: Client) -> Result<(), Error> {
+        if session != principal.session_id {
+            self.require_recent(principal, Act::EndOwnSessions).await?;
+        }
         match self.revoke(principal, Which::One(session), "remote_logout", client).await? {
             0 => Err(Error::NoSuchSession),
             _ => Ok(()),
@@ -163,7 +170,13 @@ impl Handle {
     }
 
     /// Ends all sessions of `user_id` on an administrator's word. Answers how many there were.
-    pub async fn revoke_all(&self, user_id: UserId, admin: &Principal, client: Client) -> Result<usize, Error> {
+    pub async fn revoke_all(
+        &self,
+        (user_id, role): (UserId, Role),
+        admin: &Principal,
+        client: Client,
+    ) -> Result<usize, Error> {
+        self.require_recent(admin, Act::RevokeSessions.done_to(role)).await?;
         let (which, reason, actor) = (Which::All, "revoked_by_admin", admin.user_id);
         ask(&self.gate, &self.address, RevokeSessions { user_id, which, reason, actor, client }).await
     }

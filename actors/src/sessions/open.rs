@@ -11,7 +11,7 @@ use crate::domain::audit::{Action, Entry};
 use crate::domain::client::{Client, Device};
 use crate::domain::device_name::device_name;
 use crate::domain::entropy;
-use crate::domain::second_step::{Next, Proof, next};
+use crate::domain::second_step::{Next, Proof, next, shows_factor};
 use crate::store::accounts::{Account, NewAccount};
 use crate::store::sessions::NewSession;
 use crate::store::{self, UnitOfWork};
@@ -23,6 +23,7 @@ struct Entrance<'a> {
     made_by: Option<&'static str>,
     method: &'static str,
     amr: Vec<String>,
+    shows_factor: bool,
     device: Option<&'a Device>,
     proof_id: Option<Uuid>,
     client: &'a Client,
@@ -68,6 +69,7 @@ impl Service {
                     made_by: is_new.then(|| entrant.makes_by()),
                     method,
                     amr,
+                    shows_factor: account.two_factor.is_some_and(|factor| shows_factor(factor, &proven)),
                     device: device.as_ref(),
                     proof_id,
                     client: &client,
@@ -90,7 +92,7 @@ impl Service {
     }
 
     async fn open_in(&self, work: &mut UnitOfWork, entry: Entrance<'_>) -> Result<(Opened, Ended), Error> {
-        let Entrance { account, made_by, method, amr, device, proof_id, client, now } = entry;
+        let Entrance { account, made_by, method, amr, shows_factor, device, proof_id, client, now } = entry;
         let is_new = made_by.is_some();
         let mut ended = Ended { sessions: Vec::new(), epoch: None };
         if !is_new {
@@ -118,6 +120,7 @@ impl Service {
             idle,
             is_staff: account.role.needs_password(),
             proof_id,
+            shows_factor,
         };
         let (session_id, new_device) = work.open_session(&new, !is_new, now).await.map_err(proof_used)?;
         if new_device {

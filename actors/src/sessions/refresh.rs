@@ -50,7 +50,7 @@ impl Service {
             return self.refuse(work, &session, session_id, "idle", &client, now).await;
         }
         let (generation, refreshes) = match judge(session.generation, token.generation()) {
-            Verdict::Rotate { next } => (next, self.one_more(&session, now)?),
+            Verdict::Rotate { next } | Verdict::Skip { next } => (next, self.one_more(&session, now)?),
             Verdict::Repeat { next } => (next, session.refreshes),
             Verdict::Reused => return self.refuse(work, &session, session_id, "refresh_reused", &client, now).await,
             Verdict::Unknown => return Err(Error::RefreshTokenInvalid),

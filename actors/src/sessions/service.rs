@@ -18,9 +18,10 @@ use crate::domain::entropy::{self, Entropy};
 use crate::domain::keys::HashKey;
 use crate::domain::limit::Rate;
 use crate::domain::principal::{Principal, SessionId, UserId};
+use crate::domain::recent_proof::{self, Act};
 use crate::domain::refresh;
 use crate::domain::role::{ProfileLevel, Role};
-use crate::domain::second_step::Rules;
+use crate::domain::second_step::{Change, Rules, amr_after, in_force};
 use crate::domain::token::Tokens;
 use crate::events::Events;
 use crate::notifications::notices::Notices;
@@ -41,8 +42,10 @@ pub struct Config {
     pub officer_idle: chrono::Duration,
     /// How many live sessions a user may have, by role.
     pub max_live: HashMap<Role, u32>,
-    /// For how long a proof is recent enough for a sensitive change.
+    /// For how long a proof is recent enough for a sensitive act.
     pub step_up: chrono::Duration,
+    /// Which acts are sensitive.
+    pub sensitive_acts: recent_proof::Policy,
     /// How long a session stays in the history after its end.
     pub history: chrono::Duration,
     /// Who needs a second factor.
@@ -157,17 +160,18 @@ impl Service {
         &self.parts.keys
     }
 
-    /// Refuses who proved themselves too long ago for a sensitive change. The token may be older than the last proof.
-    pub(super) async fn require_recent(&self, principal: &Principal) -> Result<(), Error> {
-        let since = self.parts.clock.now() - self.parts.config.step_up;
-        if principal.auth_time > since {
+    /// Refuses who proved themselves too long ago for `act`: with the second factor, where one is in force. The session's row is
+    /// asked, since the token may be older than the last proof and does not say of what it was.
+    pub(super) async fn require_recent(&self, principal: &Principal, act: Act) -> Result<(), Error> {
+        let config = &self.parts.config;
+        if !act.needs_proof(config.sensitive_acts) {
             return Ok(());
         }
-        match self.parts.db.auth_time(principal.session_id).await? {
-            Some(time) if time > since => Ok(()),
-            Some(_) => Err(Error::StepUpRequired),
-            None => Err(Error::Unauthenticated),
-        }
+        let since = self.parts.clock.now() - config.step_up;
+        let standing = self.parts.db.standing(principal.session_id).await?.ok_or(Error::Unauthenticated)?;
+        let factor = in_force(&config.second_factor, standing.account);
+        let recent = standing.proofs.are_recent(factor.is_some(), since);
+        if recent { Ok(()) } else { Err(Error::StepUpRequired { factor }) }
     }
 
     /// The live sessions of a user.
@@ -218,14 +222,15 @@ impl Service {
         })
     }
 
-    /// Goes on with a session of `account` under another seed, in the transaction that began another token epoch: older
-    /// tokens of the session are worthless, those answered are good.
+    /// Goes on with a session of `account`, in the transaction of a change that began another token epoch: older access tokens of
+    /// it are worthless. Answers new ones. The refresh token that it has stays good until the one answered, its successor, was
+    /// used: a client that passes over the answer goes on.
     pub(crate) async fn renew_in(
         &self,
         work: &mut UnitOfWork,
         account: &Account,
         token_epoch: i32,
-        session_id: SessionId,
+        (session_id, change): (SessionId, Change),
         now: DateTime<Utc>,
     ) -> Result<Opened, Error> {
         let session = work.lock_session(session_id).await?.ok_or(Error::Unauthenticated)?;
@@ -233,18 +238,18 @@ impl Service {
         if other || session.is_revoked || session.expires_at <= now {
             return Err(Error::Unauthenticated);
         }
-        let seed = entropy::bytes(&*self.parts.entropy)?;
         let access_until = self.access_until(account.role, session.expires_at, now);
-        work.reseed_session(session_id, &seed, access_until, now).await?;
+        let amr = amr_after(change, &session.amr);
+        work.renew_session(session_id, change, &amr, access_until, now).await?;
         let facts = Facts {
             user_id: account.id,
             role: account.role,
             session_id,
-            amr: session.amr,
+            amr,
             auth_time: now,
             token_epoch,
-            seed,
-            generation: 0,
+            seed: session.refresh_seed,
+            generation: session.generation.saturating_add(1),
             access_until,
             expires_at: session.expires_at,
             profile_completion: account.profile_completion,
@@ -254,14 +259,15 @@ impl Service {
         self.tokens_of(&facts, now)
     }
 
-    /// Notes, in a transaction, that the user of a session proved again who they are.
+    /// Notes, in a transaction, that the user of a session proved again who they are; with the second factor or without.
     pub(crate) async fn note_proof_in(
         &self,
         work: &mut UnitOfWork,
         session_id: SessionId,
+        by_factor: bool,
         now: DateTime<Utc>,
     ) -> Result<(), Error> {
-        Ok(work.note_proof(session_id, now).await?)
+        Ok(work.note_proof(session_id, by_factor, now).await?)
     }
 
     /// Begins another token epoch of a user in a transaction.

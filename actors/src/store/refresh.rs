@@ -127,28 +127,6 @@ impl UnitOfWork {
         .await?;
         Ok(())
     }
-
-    /// Gives a session another seed, so that every refresh token of it so far is worthless, and a fresh `auth_time`.
-    pub async fn reseed_session(
-        &mut self,
-        id: SessionId,
-        seed: &[u8; 32],
-        access_until: DateTime<Utc>,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        sqlx::query!(
-            "UPDATE sessions SET refresh_seed = $2, refresh_generation = 0, access_until = greatest(access_until, $3),
-                                 auth_time = $4, last_activity = greatest(last_activity, $4)
-             WHERE id = $1",
-            id.get(),
-            seed,
-            access_until,
-            now
-        )
-        .execute(self.connection())
-        .await?;
-        Ok(())
-    }
 }
 
 /// A session that somebody may be answered again.

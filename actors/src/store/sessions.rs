@@ -6,8 +6,11 @@ use chrono::{DateTime, Utc};
 use sqlx::types::ipnetwork::IpNetwork;
 use uuid::Uuid;
 
+use super::users::role;
 use super::{Db, Error, UnitOfWork};
 use crate::domain::principal::{SessionId, UserId};
+use crate::domain::recent_proof::Proofs;
+use crate::domain::second_step::{self, Change, Method};
 
 /// A session about to be opened.
 #[derive(Debug)]
@@ -38,6 +41,17 @@ pub struct NewSession<'a> {
     pub is_staff: bool,
     /// What it is opened with, where that is good for one session.
     pub proof_id: Option<Uuid>,
+    /// Whether the second factor was shown.
+    pub shows_factor: bool,
+}
+
+/// What the question of a recent proof looks at.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing {
+    /// What the session proved, and when.
+    pub proofs: Proofs,
+    /// Its user, as the rule of the second step sees them.
+    pub account: second_step::Account,
 }
 
 /// A session as its owner sees it.
@@ -86,8 +100,9 @@ impl UnitOfWork {
                opened AS (
                    INSERT INTO sessions (user_id, refresh_seed, login_method, amr, device, device_hash, user_agent,
                                          ip_address, auth_time, created_at, last_activity, expires_at, access_until,
-                                         idle_seconds, is_staff, proof_id)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, $12, $13, $15) RETURNING id)
+                                         idle_seconds, is_staff, proof_id, factor_time)
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, $12, $13, $15,
+                           CASE WHEN $16 THEN $9 END) RETURNING id)
                SELECT o.id AS "id!", (d.is_new AND s.exist) AS "is_new_device!" FROM opened o, device d, others s"#,
             new.user_id.get(),
             &new.refresh_seed,
@@ -104,18 +119,62 @@ impl UnitOfWork {
             new.is_staff,
             counts,
             new.proof_id,
+            new.shows_factor,
         )
         .fetch_one(self.connection())
         .await?;
         Ok((row.id.into(), row.is_new_device))
     }
 
-    /// Notes that the user proved again who they are.
-    pub async fn note_proof(&mut self, id: SessionId, now: DateTime<Utc>) -> Result<(), Error> {
-        sqlx::query!("UPDATE sessions SET auth_time = $2 WHERE id = $1 AND revoked_at IS NULL", id.get(), now)
-            .execute(self.connection())
-            .await?;
+    /// Notes that the user proved again who they are; with the second factor or without.
+    pub async fn note_proof(&mut self, id: SessionId, by_factor: bool, now: DateTime<Utc>) -> Result<(), Error> {
+        sqlx::query!(
+            "UPDATE sessions SET auth_time = $2, factor_time = CASE WHEN $3 THEN $2 ELSE factor_time END
+             WHERE id = $1 AND revoked_at IS NULL",
+            id.get(),
+            now,
+            by_factor
+        )
+        .execute(self.connection())
+        .await?;
         Ok(())
+    }
+
+    /// Goes on with a session after a change of what it rests on, which was proven in this moment.
+    pub async fn renew_session(
+        &mut self,
+        id: SessionId,
+        change: Change,
+        amr: &[String],
+        access_until: DateTime<Utc>,
+        now: DateTime<Utc>,
+    ) -> Result<(), Error> {
+        let shows_factor = match change {
+            Change::Password => None,
+            Change::FactorSetUp(_) => Some(true),
+            Change::FactorGone => Some(false),
+        };
+        sqlx::query!(
+            "UPDATE sessions SET amr = $2, auth_time = $3, access_until = greatest(access_until, $4),
+                                 last_activity = greatest(last_activity, $3),
+                                 factor_time = CASE WHEN $5::boolean IS NULL THEN factor_time WHEN $5 THEN $3 END
+             WHERE id = $1",
+            id.get(),
+            amr,
+            now,
+            access_until,
+            shows_factor
+        )
+        .execute(self.connection())
+        .await?;
+        Ok(())
+    }
+
+    /// When a session was opened. Returns `None` if there is none that is live.
+    pub async fn opened_at(&mut self, id: SessionId) -> Result<Option<DateTime<Utc>>, Error> {
+        let time =
+            sqlx::query_scalar!("SELECT created_at FROM sessions WHERE id = $1 AND revoked_at IS NULL", id.get());
+        Ok(time.fetch_optional(self.connection()).await?)
     }
 }
 
@@ -182,10 +241,23 @@ impl Db {
         Ok(rows)
     }
 
-    /// When the user of a live session last proved who they are. Returns `None` if the session has ended.
-    pub async fn auth_time(&self, id: SessionId) -> Result<Option<DateTime<Utc>>, Error> {
-        let time = sqlx::query_scalar!("SELECT auth_time FROM sessions WHERE id = $1 AND revoked_at IS NULL", id.get());
-        Ok(time.fetch_optional(self).await?)
+    /// What a live session has proven, and whose it is. Returns `None` if it has ended.
+    pub async fn standing(&self, id: SessionId) -> Result<Option<Standing>, Error> {
+        let row = sqlx::query!(
+            r#"SELECT s.auth_time, s.factor_time, u.role, (u.password_hash IS NOT NULL) AS "has_password!",
+                      f.method AS "method?"
+               FROM sessions s JOIN users u ON u.id = s.user_id LEFT JOIN two_factors f ON f.user_id = s.user_id
+               WHERE s.id = $1 AND s.revoked_at IS NULL"#,
+            id.get()
+        );
+        let Some(row) = row.fetch_optional(self).await? else { return Ok(None) };
+        let unknown = Error::Inconsistent { table: "two_factors", column: "method" };
+        let account = second_step::Account {
+            role: role(&row.role)?,
+            has_password: row.has_password,
+            two_factor: row.method.map(|name| Method::parse(&name).ok_or(unknown)).transpose()?,
+        };
+        Ok(Some(Standing { proofs: Proofs { any: row.auth_time, factor: row.factor_time }, account }))
     }
 
     /// Notes when sessions were last used, in one statement; `sessions` must be in order. What was idle for too long stays so;

@@ -21,6 +21,17 @@ impl std::fmt::Debug for Factor {
     }
 }
 
+/// The second factor of an account, as its owner sees it.
+#[derive(Clone, Copy, Debug)]
+pub struct FactorState {
+    /// What it is.
+    pub method: Method,
+    /// Since when it is in force.
+    pub since: DateTime<Utc>,
+    /// How many backup codes are left.
+    pub backup_codes_left: i64,
+}
+
 /// Which secrets of TOTP are meant.
 #[derive(Clone, Copy, Debug)]
 pub enum Secrets {
@@ -196,6 +207,25 @@ impl UnitOfWork {
         Ok(spent.execute(self.connection()).await?.rows_affected() == 1)
     }
 
+    /// Whether the user has this backup code unspent, and made after `since` without the factor being set up with it: then it
+    /// proves nothing to a session that was opened before.
+    pub async fn is_backup_code_newer(
+        &mut self,
+        id: UserId,
+        hash: &[u8; 32],
+        since: DateTime<Utc>,
+    ) -> Result<bool, Error> {
+        let newer = sqlx::query_scalar!(
+            r#"SELECT EXISTS (SELECT FROM backup_codes c JOIN two_factors f ON f.user_id = c.user_id
+                              WHERE c.user_id = $1 AND c.code_hash = $2 AND c.used_at IS NULL
+                                AND c.created_at >= $3 AND c.created_at > f.confirmed_at) AS "newer!""#,
+            id.get(),
+            hash,
+            since
+        );
+        Ok(newer.fetch_one(self.connection()).await?)
+    }
+
     /// Spends a backup code. Returns `None` if it is none of the user's unspent ones, else how many are left.
     pub async fn spend_backup_code(
         &mut self,
@@ -247,6 +277,19 @@ impl Db {
             .fetch_optional(self)
             .await?;
         row.map(|row| factor(&row.method, row.sealed_secret)).transpose()
+    }
+
+    /// The second factor in force and what is left of its backup codes. Returns `None` if there is none.
+    pub async fn two_factor_state(&self, id: UserId) -> Result<Option<FactorState>, Error> {
+        let row = sqlx::query!(
+            r#"SELECT method, confirmed_at,
+                      (SELECT count(*) FROM backup_codes WHERE user_id = $1 AND used_at IS NULL) AS "left!"
+               FROM two_factors WHERE user_id = $1"#,
+            id.get()
+        );
+        let Some(row) = row.fetch_optional(self).await? else { return Ok(None) };
+        let method = factor(&row.method, None)?.method;
+        Ok(Some(FactorState { method, since: row.confirmed_at, backup_codes_left: row.left }))
     }
 
     /// How many secrets of TOTP, in force or being set up since `since`, do not begin with `prefix`.

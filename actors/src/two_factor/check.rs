@@ -8,13 +8,13 @@ use crate::domain::backup_code::BackupCode;
 use crate::domain::client::Client;
 use crate::domain::failures::Authenticator;
 use crate::domain::otp::{OtpCode, Purpose};
-use crate::domain::principal::UserId;
+use crate::domain::principal::{SessionId, UserId};
 use crate::domain::second_step::{Method, Proof};
 use crate::domain::totp::TotpSecret;
 use crate::guard::Failure;
 use crate::limits::{Attempt, Subject};
 use crate::otp::{self, SpentCode};
-use crate::sessions::Spend;
+use crate::sessions::{self, Spend};
 use crate::store::UnitOfWork;
 use crate::store::accounts::Account;
 use crate::store::two_factors::Factor;
@@ -72,6 +72,14 @@ pub struct Checked {
     pub sms: Option<SpentCode>,
 }
 
+/// Whether a text has the form of what it is offered as. What has not is counted for nobody.
+fn is_code(offered: Offered, text: &str) -> bool {
+    match offered {
+        Offered::Totp | Offered::Sms => OtpCode::parse(text).is_ok(),
+        Offered::BackupCode => BackupCode::parse(text).is_ok(),
+    }
+}
+
 impl Handle {
     /// Checks a code of the second factor in force. A wrong one is a failure of `subject`.
     pub async fn check(
@@ -82,6 +90,9 @@ impl Handle {
         subject: &Subject,
         client: &Client,
     ) -> Result<Checked, Error> {
+        if !is_code(offered, code) {
+            return Err(Error::NotACode);
+        }
         if Authenticator::of_method(offered.as_str()).is_some_and(|offered| account.failures.is_off(offered)) {
             return Err(Error::Off);
         }
@@ -120,27 +131,35 @@ impl Handle {
         }
     }
 
-    /// Checks a code without being told what it is: of the factor in force, or a backup code.
+    /// Checks a code of the factor in force, or a backup code; without being told which, where no `method` is named.
     pub(super) async fn check_any(
         &self,
         account: &Account,
+        method: Option<Offered>,
         code: &str,
         subject: &Subject,
         client: &Client,
     ) -> Result<Checked, Error> {
-        let offered = match account.two_factor {
-            Some(Method::Totp) if OtpCode::parse(code).is_ok() => Offered::Totp,
-            Some(Method::Sms) if OtpCode::parse(code).is_ok() => Offered::Sms,
-            _ => Offered::BackupCode,
+        let own = match account.two_factor {
+            Some(Method::Totp) => Offered::Totp,
+            Some(Method::Sms) => Offered::Sms,
+            None => return Err(Error::NotEnrolled),
+        };
+        let offered = match method {
+            Some(method) if method == own || method == Offered::BackupCode => method,
+            Some(_) => return Err(Error::MethodNotInForce),
+            None if OtpCode::parse(code).is_ok() => own,
+            None => Offered::BackupCode,
         };
         self.check(account, offered, code, subject, client).await
     }
 
-    /// Spends a checked code in a transaction. Returns `false` if it was spent before.
+    /// Spends a checked code in a transaction, as a proof of the factor to a session. Returns `false` if it was spent before. A
+    /// backup code that was made since the session was opened proves nothing to it, unless the factor was set up with it.
     pub(super) async fn spend_in(
         &self,
         work: &mut UnitOfWork,
-        user: UserId,
+        (user, session): (UserId, SessionId),
         spend: Spend,
         client: &Client,
         now: DateTime<Utc>,
@@ -148,6 +167,10 @@ impl Handle {
         match spend {
             Spend::TotpStep(step, secret) => Ok(work.spend_totp_step(user, &secret, step).await?),
             Spend::BackupCode(hash) => {
+                let opened_at = work.opened_at(session).await?.ok_or(sessions::Error::Unauthenticated)?;
+                if work.is_backup_code_newer(user, &hash, opened_at).await? {
+                    return Err(Error::BackupCodeTooNew);
+                }
                 let Some(left) = work.spend_backup_code(user, &hash, now).await? else { return Ok(false) };
                 work.record(Entry::by_user(Action::BackupCodeUsed, user, client).with("left", left));
                 Ok(true)
@@ -198,7 +221,7 @@ impl Handle {
         subject: &Subject,
         client: &Client,
     ) -> Result<SpentCode, Error> {
-        let Ok(code) = OtpCode::parse(code) else { return Err(Error::CodeInvalid) };
+        let code = OtpCode::parse(code).map_err(|_| Error::NotACode)?;
         let spent =
             self.parts.otp.verify(account.phone.clone(), Purpose::SecondFactor, code, subject.clone(), client).await;
         match spent {

@@ -1,4 +1,6 @@
-//! Turning the second factor off.
+//! Turning the second factor off, and going on with a session after a change of it.
+
+use chrono::{DateTime, Utc};
 
 use super::check::{Checked, method_of};
 use super::{Change, Error, FACTOR, Handle, Leave};
@@ -6,14 +8,17 @@ use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
 use crate::domain::code::Coded as _;
 use crate::domain::principal::{Principal, SessionId};
-use crate::domain::second_step::{Method, can_disable};
+use crate::domain::recent_proof::Act;
+use crate::domain::second_step::{self, Method, can_disable};
 use crate::limits::Subject;
-use crate::sessions::Spend;
+use crate::sessions::{Ended, Opened, Spend, Which};
+use crate::store::UnitOfWork;
 use crate::store::accounts::Account;
 
 impl Handle {
-    /// Turns the second factor of `principal` off. Ends their other sessions.
-    pub async fn disable(&self, principal: &Principal, with: Leave, client: &Client) -> Result<(), Error> {
+    /// Turns the second factor of `principal` off: with a code of it, or with the password and a recent proof of the factor. Ends
+    /// their other sessions; this one goes on with the tokens answered, which say no second factor any more.
+    pub async fn disable(&self, principal: &Principal, with: Leave, client: &Client) -> Result<Opened, Error> {
         let account = self.account(principal.user_id).await?;
         if !can_disable(&self.parts.rules, account.role) {
             let entry = Entry::by_user(Action::AccessDenied, account.id, client);
@@ -26,9 +31,10 @@ impl Handle {
             Leave::Password(password) => {
                 let attempt = self.parts.guard.check_password(&account, password, &subject, client).await?;
                 self.parts.guard.succeeded(attempt).await;
+                self.parts.sessions.require_recent(principal, Act::ChangeSecondFactor).await?;
                 Checked { spend: None, attempt: None, sms: None }
             }
-            Leave::Code(code) => self.check_any(&account, &code, &subject, client).await?,
+            Leave::Code(code) => self.check_any(&account, None, &code, &subject, client).await?,
         };
         let tried = method_of(&account, spend.as_ref());
         let outcome = self.remove(&account, method, spend, principal.session_id, client).await;
@@ -45,12 +51,12 @@ impl Handle {
         spend: Option<Spend>,
         keep: SessionId,
         client: &Client,
-    ) -> Result<(), Error> {
+    ) -> Result<Opened, Error> {
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
-        work.lock_account(account.id).await?.ok_or(Error::UnknownUser)?;
+        let locked = work.lock_account(account.id).await?.ok_or(Error::UnknownUser)?;
         if let Some(spend) = spend
-            && !self.spend_in(&mut work, account.id, spend, client, now).await?
+            && !self.spend_in(&mut work, (account.id, keep), spend, client, now).await?
         {
             return Err(Error::CodeInvalid);
         }
@@ -61,6 +67,32 @@ impl Handle {
         let entry = Entry::by_user(Action::TwoFactorDisabled, account.id, client);
         work.record(entry.with("method", method.as_str()));
         self.tell(&mut work, account, Change::Disabled, Some(method), client, now)?;
-        self.end_others(work, account.id, Some(keep), client, now).await
+        self.go_on(work, &locked, (keep, second_step::Change::FactorGone), client, now).await
+    }
+
+    /// Ends the user's other sessions, goes on with this one, and commits. Answers its tokens. Older access tokens of it are
+    /// worthless where they would say more than is true: where the factor is gone.
+    pub(super) async fn go_on(
+        &self,
+        mut work: UnitOfWork,
+        account: &Account,
+        (keep, change): (SessionId, second_step::Change),
+        client: &Client,
+        now: DateTime<Utc>,
+    ) -> Result<Opened, Error> {
+        let sessions = self.parts.sessions.service();
+        let (epoch, begun) = match change {
+            second_step::Change::FactorGone => {
+                let (epoch, begun) = sessions.begin_epoch_in(&mut work, account.id, now).await?;
+                (epoch, begun.epoch)
+            }
+            _ => (account.token_epoch, None),
+        };
+        let which = Which::AllBut(keep);
+        let ended = sessions.end_in(&mut work, account.id, which, "two_factor_changed", client, now).await?;
+        let opened = sessions.renew_in(&mut work, account, epoch, (keep, change), now).await?;
+        work.commit(now).await?;
+        sessions.spread(Ended { sessions: ended.sessions, epoch: begun }, client, now);
+        Ok(opened)
     }
 }

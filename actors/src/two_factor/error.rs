@@ -23,9 +23,15 @@ pub enum Error {
     /// The authenticator failed too often in a row, and is off.
     #[error("the authenticator is off")]
     Off,
-    /// A code of the second factor in force is needed to replace it.
-    #[error("a code of the second factor in force is needed")]
-    CodeNeeded,
+    /// What was entered has the form of no code.
+    #[error("this is no code")]
+    NotACode,
+    /// A backup code that was made after the session was opened proves nothing to that session.
+    #[error("the backup code is younger than the session")]
+    BackupCodeTooNew,
+    /// A code of this kind does not belong to the second factor in force.
+    #[error("this method is not that of the second factor in force")]
+    MethodNotInForce,
     /// This role must have a second factor.
     #[error("the second factor is enforced")]
     Enforced,
@@ -87,6 +93,8 @@ impl Error {
     }
 }
 
+/// What somebody is told who entered something else than a code.
+const NOT_A_CODE: &str = "A code is six digits, a backup code ten letters and digits.";
 /// What somebody is told of a code that does not pass.
 const CODE_INVALID: &str = "The code is wrong, expired, or was used before.";
 
@@ -98,7 +106,8 @@ impl Coded for Error {
     fn code(&self) -> Code {
         match self {
             Self::UnknownUser => Code::NotFound,
-            Self::CodeInvalid | Self::Off | Self::CodeNeeded => Code::SecondFactorWrong,
+            Self::CodeInvalid | Self::Off | Self::BackupCodeTooNew => Code::SecondFactorWrong,
+            Self::NotACode | Self::MethodNotInForce => Code::Invalid,
             Self::Enforced => Code::TwoFactorEnforced,
             Self::SwitchedOff => Code::TwoFactorDisabled,
             Self::PasswordNeeded | Self::NotEnrolled | Self::NothingToConfirm => Code::Conflict,
@@ -113,7 +122,11 @@ impl Coded for Error {
         match self {
             Self::CodeInvalid => CODE_INVALID.to_owned(),
             Self::Off => OFF.to_owned(),
-            Self::CodeNeeded => "To replace the second factor, send a code of it, or a backup code.".to_owned(),
+            Self::NotACode => NOT_A_CODE.to_owned(),
+            Self::BackupCodeTooNew => {
+                "Backup codes made in this session do not count in it. Use a code of the second factor, or sign in again.".to_owned()
+            }
+            Self::MethodNotInForce => "The second factor in force is another one.".to_owned(),
             Self::Enforced => "Your role must have a second factor.".to_owned(),
             Self::PasswordNeeded => "Codes by SMS are a second factor for a password: set one first.".to_owned(),
             Self::NotEnrolled => "There is no second factor.".to_owned(),
@@ -124,7 +137,9 @@ impl Coded for Error {
 
     fn fields(&self) -> Vec<FieldError> {
         match self {
-            Self::CodeInvalid | Self::Off | Self::CodeNeeded => {
+            Self::NotACode => vec![FieldError::new("code", "code_malformed", self.detail())],
+            Self::MethodNotInForce => vec![FieldError::new("method", "method_not_offered", self.detail())],
+            Self::CodeInvalid | Self::Off | Self::BackupCodeTooNew => {
                 vec![FieldError::new("code", self.code().as_str(), self.detail())]
             }
             _ => self.inner().map_or_else(Vec::new, Coded::fields),

@@ -7,6 +7,7 @@
 mod check;
 mod disable;
 mod error;
+mod step_up;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use civiclens_nats::events::security;
 use self::check::method_of;
 pub use self::check::{Checked, Offered};
 pub use self::error::Error;
+pub use self::step_up::State;
 use crate::domain::audit::{Action, Entry};
 use crate::domain::backup_code::BackupCode;
 use crate::domain::client::Client;
@@ -23,16 +25,17 @@ use crate::domain::clock::Clock;
 use crate::domain::entropy::Entropy;
 use crate::domain::failures::Authenticator;
 use crate::domain::keys::{HashKey, Sealer};
-use crate::domain::otp::Purpose;
+use crate::domain::otp::{OtpCode, Purpose};
 use crate::domain::principal::{Principal, SessionId, UserId};
-use crate::domain::second_step::{Method, Rules, can_disable};
+use crate::domain::recent_proof::Act;
+use crate::domain::second_step::{self, Method, Rules, can_disable};
 use crate::domain::secret::Secret;
 use crate::domain::totp::{self, TotpSecret};
 use crate::guard::{Failure, Guard};
 use crate::limits::Subject;
 use crate::notifications::templates::Change;
 use crate::otp::SpentCode;
-use crate::sessions::{Spend, Which};
+use crate::sessions::{Opened, Spend, Which};
 use crate::store::accounts::Account;
 use crate::store::two_factors::Factor;
 use crate::store::{Db, UnitOfWork};
@@ -121,8 +124,8 @@ impl Handle {
         self.parts.db.account(id).await?.ok_or(Error::UnknownUser)
     }
 
-    /// Begins to set up a second factor for `principal`, who proved who they are a moment ago, and with a code of the one in
-    /// force, if there is one. That one stays until this one is confirmed. For SMS, a code is sent.
+    /// Begins to set up a second factor for `principal`, who proved who they are a moment ago: with the one in force, if there is
+    /// one, or by sending a code of it with this. That one stays until this one is confirmed. For SMS, a code is sent.
     pub async fn enrol(
         &self,
         principal: &Principal,
@@ -130,19 +133,19 @@ impl Handle {
         code: Option<&str>,
         client: &Client,
     ) -> Result<Enrolment, Error> {
-        self.parts.sessions.require_recent(principal).await?;
         let account = self.account(principal.user_id).await?;
         // Before a code is used up for it.
         self.permits(&account, method)?;
-        let Checked { spend, attempt, sms } = if account.two_factor.is_some() {
-            let subject = Subject::session(&account.phone, principal.session_id);
-            let code = code.ok_or(Error::CodeNeeded)?;
-            self.check_any(&account, code, &subject, client).await?
+        let session = principal.session_id;
+        let (proven, Checked { spend, attempt, sms }) = if let (Some(_), Some(code)) = (account.two_factor, code) {
+            let subject = Subject::session(&account.phone, session);
+            (Some(session), self.check_any(&account, None, code, &subject, client).await?)
         } else {
-            Checked { spend: None, attempt: None, sms: None }
+            self.parts.sessions.require_recent(principal, Act::ChangeSecondFactor).await?;
+            (None, Checked { spend: None, attempt: None, sms: None })
         };
         let tried = method_of(&account, spend.as_ref());
-        let outcome = self.enrol_account(&account, method, spend, client).await;
+        let outcome = self.enrol_account(&account, method, (proven, spend), client).await;
         self.end_checked((&account, tried), &outcome, attempt, sms, client).await?;
         outcome
     }
@@ -154,7 +157,7 @@ impl Handle {
             return Err(Error::NothingToConfirm);
         }
         self.permits(&account, method)?;
-        self.enrol_account(&account, method, None, client).await
+        self.enrol_account(&account, method, (None, None), client).await
     }
 
     /// Whether `account` may have a factor of this method.
@@ -169,12 +172,12 @@ impl Handle {
         Ok(())
     }
 
-    /// Begins an enrolment, and spends what permits it.
+    /// Begins an enrolment, and spends what permits it: a proof of the factor in force to this session, if there is one.
     async fn enrol_account(
         &self,
         account: &Account,
         method: Method,
-        spend: Option<Spend>,
+        (proven, spend): (Option<SessionId>, Option<Spend>),
         client: &Client,
     ) -> Result<Enrolment, Error> {
         let user = account.id;
@@ -195,10 +198,13 @@ impl Handle {
         }
         let mut work = self.parts.db.begin().await?;
         work.lock_user(user).await?;
-        if let Some(spend) = spend
-            && !self.spend_in(&mut work, user, spend, client, now).await?
-        {
-            return Err(Error::CodeInvalid);
+        if let Some(session) = proven {
+            if let Some(spend) = spend
+                && !self.spend_in(&mut work, (user, session), spend, client, now).await?
+            {
+                return Err(Error::CodeInvalid);
+            }
+            self.parts.sessions.service().note_proof_in(&mut work, session, true, now).await?;
         }
         work.begin_enrolment(user, &factor, now).await?;
         let entry = Entry::by_user(Action::TwoFactorEnrolmentStarted, user, client);
@@ -209,11 +215,17 @@ impl Handle {
 
     /// Confirms the second factor that `principal` is setting up, with a code of it. Ends their other sessions. Answers ten
     /// backup codes, this once.
-    pub async fn confirm(&self, principal: &Principal, code: &str, client: &Client) -> Result<Vec<BackupCode>, Error> {
+    pub async fn confirm(
+        &self,
+        principal: &Principal,
+        code: &str,
+        client: &Client,
+    ) -> Result<(Opened, Vec<BackupCode>), Error> {
         let account = self.account(principal.user_id).await?;
         let subject = Subject::session(&account.phone, principal.session_id);
         let keep = Some(principal.session_id);
-        Ok(self.confirm_user(account.id, code, &subject, keep, client).await?.1)
+        let (_, codes, opened) = self.confirm_user(account.id, code, &subject, keep, client).await?;
+        Ok((opened.ok_or(sessions::Error::Unauthenticated)?, codes))
     }
 
     /// The same for a user who is in the middle of a login that needs a first one. Ends all their sessions. Answers what was
@@ -225,7 +237,8 @@ impl Handle {
         subject: &Subject,
         client: &Client,
     ) -> Result<(Method, Vec<BackupCode>), Error> {
-        self.confirm_user(user, code, subject, None, client).await
+        let (method, codes, _) = self.confirm_user(user, code, subject, None, client).await?;
+        Ok((method, codes))
     }
 
     async fn confirm_user(
@@ -235,7 +248,7 @@ impl Handle {
         subject: &Subject,
         keep: Option<SessionId>,
         client: &Client,
-    ) -> Result<(Method, Vec<BackupCode>), Error> {
+    ) -> Result<(Method, Vec<BackupCode>, Option<Opened>), Error> {
         let account = self.account(user).await?;
         let now = self.parts.clock.now();
         let factor = self.parts.db.enrolment(user, now - ENROLMENT_LIFE).await?.ok_or(Error::NothingToConfirm)?;
@@ -244,10 +257,11 @@ impl Handle {
         if let (Err(Error::Store(_)), Some(sms)) = (&outcome, sms) {
             self.parts.otp.restore(&sms.code).await;
         }
-        Ok((factor.method, outcome?))
+        let (codes, opened) = outcome?;
+        Ok((factor.method, codes, opened))
     }
 
-    /// Puts a factor in force that was confirmed. Answers its backup codes.
+    /// Puts a factor in force that was confirmed. Answers its backup codes, and the new tokens of the session that goes on.
     async fn put_in_force(
         &self,
         account: &Account,
@@ -255,7 +269,7 @@ impl Handle {
         keep: Option<SessionId>,
         client: &Client,
         now: DateTime<Utc>,
-    ) -> Result<Vec<BackupCode>, Error> {
+    ) -> Result<(Vec<BackupCode>, Option<Opened>), Error> {
         let user = account.id;
         let codes = BackupCode::generate_set(&*self.parts.entropy)?;
         let mut work = self.parts.db.begin().await?;
@@ -270,8 +284,16 @@ impl Handle {
         let entry = Entry::by_user(Action::TwoFactorEnabled, user, client);
         work.record(entry.with("method", factor.method.as_str()));
         self.tell(&mut work, account, Change::Enabled, Some(factor.method), client, now)?;
-        self.end_others(work, user, keep, client, now).await?;
-        Ok(codes)
+        let Some(keep) = keep else {
+            let sessions = self.parts.sessions.service();
+            let ended = sessions.end_in(&mut work, user, Which::All, "two_factor_changed", client, now).await?;
+            work.commit(now).await?;
+            sessions.spread(ended, client, now);
+            return Ok((codes, None));
+        };
+        let change = second_step::Change::FactorSetUp(factor.method);
+        let opened = self.go_on(work, &locked, (keep, change), client, now).await?;
+        Ok((codes, Some(opened)))
     }
 
     /// Checks the code that confirms `factor`. Answers the step of TOTP it belongs to, which is spent
@@ -287,6 +309,7 @@ impl Handle {
         match factor.method {
             Method::Sms => Ok((0, Some(self.spend_sms(account, code, subject, client).await?))),
             Method::Totp => {
+                OtpCode::parse(code).map_err(|_| Error::NotACode)?;
                 let attempt = self.parts.guard.begin_known(account, "totp", subject, client).await?;
                 let Some(step) = self.totp_step(account.id, factor, code)? else {
                     self.parts.guard.failed(attempt, failure(account, "totp"), client).await?;
@@ -298,9 +321,9 @@ impl Handle {
         }
     }
 
-    /// Replaces the backup codes of `principal`, who proved who they are a moment ago.
+    /// Replaces the backup codes of `principal`, who proved the second factor a moment ago.
     pub async fn renew_backup_codes(&self, principal: &Principal, client: &Client) -> Result<Vec<BackupCode>, Error> {
-        self.parts.sessions.require_recent(principal).await?;
+        self.parts.sessions.require_recent(principal, Act::RenewBackupCodes).await?;
         let now = self.parts.clock.now();
         let codes = BackupCode::generate_set(&*self.parts.entropy)?;
         let mut work = self.parts.db.begin().await?;
@@ -354,23 +377,6 @@ impl Handle {
         };
         work.announce(self.parts.guard.events.event(account.id, event, client, now)?);
         Ok(self.parts.guard.notices.two_factor_changed(work, account, change, client, now)?)
-    }
-
-    /// Ends the user's sessions but `keep`, and commits.
-    async fn end_others(
-        &self,
-        mut work: UnitOfWork,
-        user: UserId,
-        keep: Option<SessionId>,
-        client: &Client,
-        now: DateTime<Utc>,
-    ) -> Result<(), Error> {
-        let sessions = self.parts.sessions.service();
-        let which = keep.map_or(Which::All, Which::AllBut);
-        let ended = sessions.end_in(&mut work, user, which, "two_factor_changed", client, now).await?;
-        work.commit(now).await?;
-        sessions.spread(ended, client, now);
-        Ok(())
     }
 }
 

@@ -31,6 +31,8 @@ use super::{operators, problem, v1, well_known};
         v1::auth::verify_2fa::handle,
         v1::auth::send_2fa_sms::handle,
         v1::auth::enable_2fa::handle,
+        v1::auth::step_up::handle,
+        v1::auth::two_factor::handle,
         v1::auth::disable_2fa::handle,
         v1::auth::backup_codes::handle,
         v1::auth::forgot_password::handle,

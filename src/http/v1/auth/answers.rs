@@ -61,6 +61,9 @@ pub(in crate::http) struct OpenSession {
     /// What to send in `X-CSRF-Token`; with cookies only.
     #[serde(skip_serializing_if = "Option::is_none")]
     csrf_token: Option<String>,
+    /// A sentence for a person; where this is no sign-in.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    message: Option<&'static str>,
     /// Ten codes, each good once instead of the second factor; only where one was set up on the way in. Shown this once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     backup_codes: Vec<String>,
@@ -127,6 +130,16 @@ impl<'a> Answering<'a> {
 
     /// Answers the tokens of a session: in the body, or in cookies where those were asked for.
     pub(super) fn token(&self, opened: &Opened, backup_codes: &[BackupCode]) -> Result<HttpResponse, ApiError> {
+        self.renewed(opened, None, backup_codes)
+    }
+
+    /// The same, with a sentence for a person, for a session that goes on after a change.
+    pub(super) fn renewed(
+        &self,
+        opened: &Opened,
+        message: Option<&'static str>,
+        backup_codes: &[BackupCode],
+    ) -> Result<HttpResponse, ApiError> {
         let in_cookies = self.by_cookie || wants_cookies(self.request)?;
         let browser = &self.state.browser;
         let csrf = in_cookies.then(|| browser.csrf_token(opened.session_id)).transpose();
@@ -145,6 +158,7 @@ impl<'a> Answering<'a> {
             password_temporary: opened.password_temporary,
             password_set: opened.password_set,
             csrf_token: csrf.as_ref().map(|csrf| csrf.expose().to_owned()),
+            message,
             backup_codes: shown(backup_codes),
         });
         if let Some(csrf) = csrf {

@@ -22,7 +22,10 @@ pub(in crate::http) struct ChangePassword {
     new_password: Secret,
 }
 
-/// Changes the password. Ends the other sessions; this one goes on with the tokens answered, and its older ones are worthless.
+/// Changes the password. Ends the other sessions; this one goes on with the tokens answered.
+///
+/// Its older access tokens are worthless. The refresh token answered is the successor of the session's present one, which stays
+/// good until the successor was used. Another `old_password` is `422 password_wrong`.
 #[utoipa::path(post, path = "/api/v1/auth/change-password", operation_id = "change_password", tag = "auth",
                security(("bearer" = [])), params(TokenPlace), request_body = ChangePassword,
                responses((status = 200, body = OpenSession),
@@ -44,5 +47,5 @@ pub(in crate::http) async fn handle(
     let Authenticated { principal, by_cookie } = authenticated;
     let answering = Answering { by_cookie, ..Answering::to_page(&state, &request)? };
     let opened = state.credentials.change(&principal, old_password, new_password, &caller.0).await?;
-    answering.token(&opened, &[])
+    answering.renewed(&opened, Some("The password is changed."), &[])
 }

@@ -17,7 +17,7 @@ pub(in crate::http) struct EnableTwoFactor {
     /// `totp` for an authenticator app, `sms` for codes by SMS.
     #[schema(example = "totp")]
     method: TwoFactorMethod,
-    /// A code of the second factor in force, or a backup code, where there is one to be replaced.
+    /// A code of the second factor in force, or a backup code: proves it at this moment.
     #[serde(default)]
     #[schema(max_length = 128)]
     code: Option<String>,
@@ -77,7 +77,8 @@ impl From<Enrolment> for TwoFactorEnrolment {
 
 /// Begins to set up a second factor. It is in force once `verify-2fa` confirms it.
 ///
-/// Needs a recent proof of who is asking: a login or `verify-password` of the last minutes, else `401 step_up_required`.
+/// Needs a recent proof of who is asking, else `403 step_up_required`: a sign-in or `step-up` of the last minutes; where a second
+/// factor is in force, with that factor, or a code of it with this.
 #[utoipa::path(post, path = "/api/v1/auth/enable-2fa", operation_id = "enable_2fa", tag = "auth",
                security(("bearer" = [])), request_body = EnableTwoFactor,
                responses((status = 200, body = TwoFactorEnrolment),

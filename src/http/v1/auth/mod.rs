@@ -20,6 +20,8 @@ pub(in crate::http) mod reset_password;
 pub(in crate::http) mod send_2fa_sms;
 pub(in crate::http) mod sessions;
 pub(in crate::http) mod signup;
+pub(in crate::http) mod step_up;
+pub(in crate::http) mod two_factor;
 pub(in crate::http) mod verify_2fa;
 pub(in crate::http) mod verify_otp;
 pub(in crate::http) mod verify_password;

@@ -3,10 +3,10 @@
 use actix_web::web::Data;
 use actix_web::{HttpRequest, HttpResponse};
 use civiclens_actors::domain::secret::Secret;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::answers::{Answering, OpenSession, shown};
+use super::answers::{Answering, OpenSession};
 use crate::http::problem::Problem;
 use crate::http::query::TokenPlace;
 use crate::http::{ApiError, ApiState, Authenticated, Caller, ValidJson};
@@ -27,33 +27,14 @@ pub(in crate::http) struct VerifyTwoFactor {
     method: Option<String>,
 }
 
-/// The second factor is in force.
-#[derive(Serialize, ToSchema)]
-pub(in crate::http) struct TwoFactorEnabled {
-    /// A sentence for a person.
-    message: &'static str,
-    /// Ten codes, each good once instead of the second factor. Shown this once.
-    backup_codes: Vec<String>,
-}
-
-/// The one or the other.
-#[derive(Serialize, ToSchema)]
-#[serde(untagged)]
-#[expect(dead_code, reason = "it documents what is answered; each form is written by itself")]
-pub(in crate::http) enum VerifyTwoFactorAnswer {
-    /// The login went on.
-    SignedIn(OpenSession),
-    /// The second factor is in force.
-    Enabled(TwoFactorEnabled),
-}
-
 /// Goes on with a login, or confirms a second factor that is being set up.
 ///
-/// A code is accepted once. A wrong one counts against the account; the token stays good for another try.
+/// Where it confirms one, the other sessions end, the backup codes are shown this once, and this session goes on with the tokens
+/// answered. A code is accepted once. A wrong one counts against the account; the token stays good for another try.
 #[utoipa::path(post, path = "/api/v1/auth/verify-2fa", operation_id = "verify_2fa", tag = "auth",
                params(TokenPlace),
                security((), ("bearer" = [])), request_body = VerifyTwoFactor,
-               responses((status = 200, body = VerifyTwoFactorAnswer),
+               responses((status = 200, body = OpenSession),
                          (status = 400, body = Problem, content_type = "application/problem+json"),
                          (status = 401, body = Problem, content_type = "application/problem+json"),
                          (status = 403, body = Problem, content_type = "application/problem+json"),
@@ -70,10 +51,10 @@ pub(in crate::http) async fn handle(
     let VerifyTwoFactor { code, mfa_token, method } = body.0;
     let answering = Answering::to_page(&state, &request)?;
     let Some(token) = mfa_token else {
-        let principal = Authenticated::of(&request)?.principal;
-        let codes = state.two_factor.confirm(&principal, code.expose(), &caller.0).await?;
+        let Authenticated { principal, by_cookie } = Authenticated::of(&request)?;
+        let (opened, codes) = state.two_factor.confirm(&principal, code.expose(), &caller.0).await?;
         let message = "The second factor is in force. Keep the backup codes where you will find them.";
-        return Ok(HttpResponse::Ok().json(TwoFactorEnabled { message, backup_codes: shown(&codes) }));
+        return Answering { by_cookie, ..answering }.renewed(&opened, Some(message), &codes);
     };
     let signed_in = state.sign_in.with_second_step(&token, method.as_deref(), &code, caller.0).await?;
     answering.signed_in(signed_in, None)

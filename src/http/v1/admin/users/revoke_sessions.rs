@@ -33,7 +33,7 @@ pub(in crate::http) async fn handle(
     caller: Caller,
 ) -> Result<Json<SessionsRevoked>, ApiError> {
     let user = path_id(&request)?.into();
-    state.accounts.me(user).await?;
-    let revoked = state.sessions.revoke_all(user, &admin.0, caller.0).await?;
+    let role = state.accounts.me(user).await?.role;
+    let revoked = state.sessions.revoke_all((user, role), &admin.0, caller.0).await?;
     Ok(Json(SessionsRevoked { message: "The sessions are ended.", revoked }))
 }
