@@ -157,6 +157,7 @@ fn environment(stack: &Stack) -> Vec<(String, String)> {
         ("TOKEN__SECRET", TOKEN_SECRET),
         ("CSRF__SECRET", "csrf-secret-of-the-benchmark-only-0123456789"),
         ("OTP__SECRET", "code-secret-of-the-benchmark-only-0123456789"),
+        ("SECRETS__HASH_KEY", "hash-key-of-the-benchmark-only-9876543210"),
         ("SECRETS__PASSWORD_PEPPER", PEPPER),
         ("SECRETS__SEALING_KEY", "8f1d3b5a7c9e02468ace13579bdf0f2e4d6c8ba9173f5d7b9e0c2a4866f1e3d5"),
     ]

@@ -29,6 +29,8 @@ struct Kept {
     otp_secret: String,
     #[serde(default)]
     csrf_secret: String,
+    #[serde(default)]
+    hash_key: String,
     sealing_key: String,
     password_pepper: String,
     admin_password: String,
@@ -149,6 +151,7 @@ fn fill(settings: &mut Settings, kept: &Kept, stack: &Stack) {
     or(&mut settings.otp.secret, &kept.otp_secret);
     or(&mut settings.csrf.secret, &kept.csrf_secret);
     or(&mut settings.secrets.sealing_key, &kept.sealing_key);
+    or(&mut settings.secrets.hash_key, &kept.hash_key);
     or(&mut settings.secrets.password_pepper, &kept.password_pepper);
 }
 
@@ -159,8 +162,12 @@ fn kept(path: &Path) -> anyhow::Result<Kept> {
     if path.exists() {
         let text = fs::read_to_string(path).with_context(|| format!("{} cannot be read", path.display()))?;
         let mut kept: Kept = serde_json::from_str(&text).with_context(|| format!("{} is damaged", path.display()))?;
-        if kept.csrf_secret.is_empty() {
-            kept.csrf_secret = token()?;
+        let lacking: Vec<&mut String> =
+            [&mut kept.csrf_secret, &mut kept.hash_key].into_iter().filter(|secret| secret.is_empty()).collect();
+        if !lacking.is_empty() {
+            for secret in lacking {
+                *secret = token()?;
+            }
             write_private(path, &serde_json::to_string_pretty(&kept)?)?;
         }
         return Ok(kept);
@@ -169,6 +176,7 @@ fn kept(path: &Path) -> anyhow::Result<Kept> {
         token_secret: token()?,
         otp_secret: token()?,
         csrf_secret: token()?,
+        hash_key: token()?,
         sealing_key: hex::encode(entropy::bytes::<32>(&entropy)?),
         password_pepper: token()?,
         admin_password: admin_password(&entropy)?,

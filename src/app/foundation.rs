@@ -157,7 +157,7 @@ impl Foundation {
             subjects: self.subjects.clone(),
             db: self.db.clone(),
             lockout: self.lockout(),
-            hash_key: HashKey::new(&otp.secret),
+            hash_key: HashKey::new(&otp.secret).with_previous(&otp.previous_secret),
             sealer: Arc::clone(&self.sealer),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),

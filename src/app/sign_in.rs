@@ -58,9 +58,10 @@ impl Foundation {
         Rules { enabled: two_factor.enabled, enforced_roles: two_factor.enforced_roles.clone() }
     }
 
-    /// Keys the hashes of opaque tokens, of devices and of backup codes.
+    /// Keys the hashes of opaque tokens, of refresh tokens, of devices and of backup codes.
     fn hash_key(&self) -> HashKey {
-        HashKey::new(&self.settings.token.secret)
+        let secrets = &self.settings.secrets;
+        HashKey::new(&secrets.hash_key).with_previous(&secrets.previous_hash_key)
     }
 
     pub(super) fn sessions_parts(&self, audit: &audit::Handle) -> anyhow::Result<sessions::Parts> {

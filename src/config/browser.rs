@@ -54,10 +54,13 @@ impl Cookie {
 pub struct Csrf {
     /// Signs CSRF tokens and device cookies.
     pub secret: Secret,
+    /// The secret before that one, whose tokens and cookies are still accepted; empty for none.
+    pub previous_secret: Secret,
 }
 
 impl Csrf {
     pub(super) fn check(&self, checks: &mut Checks) {
         checks.secret("csrf.secret", &self.secret);
+        checks.previous_secret("csrf.previous_secret", &self.previous_secret);
     }
 }

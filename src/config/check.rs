@@ -38,6 +38,13 @@ impl Checks {
         self.require(key, !known && varied, "looks like a default or an example; make one with: openssl rand -hex 32");
     }
 
+    /// The secret before the present one may be missing; if it is there, it is judged like the present one.
+    pub(super) fn previous_secret(&mut self, key: &str, secret: &Secret) {
+        if !secret.is_empty() {
+            self.secret(key, secret);
+        }
+    }
+
     /// An address must be there and have one of the schemes.
     pub(super) fn url(&mut self, key: &str, text: &str, schemes: &[&str]) {
         if text.is_empty() {

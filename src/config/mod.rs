@@ -51,6 +51,7 @@ pub use self::sms::Sms;
 pub use self::token::{Algorithm, Token};
 pub use self::two_factor::TwoFactor;
 
+use civiclens_actors::domain::secret::Secret;
 use serde::{Deserialize, Serialize};
 
 /// Where the service runs; decides what is refused.
@@ -115,17 +116,58 @@ pub(crate) const SECRET_KEYS: &[&str] = &[
     "nats.url",
     "token.secret",
     "otp.secret",
+    "otp.previous_secret",
     "csrf.secret",
+    "csrf.previous_secret",
     "email.smtp_url",
     "sms.api_key",
     "sms.api_secret",
     "secrets.sealing_key",
     "secrets.previous_sealing_key",
+    "secrets.hash_key",
+    "secrets.previous_hash_key",
     "secrets.password_pepper",
     "secrets.previous_password_pepper",
 ];
 
 impl Settings {
+    /// Every secret that keys something, by its key in the configuration.
+    fn keying_secrets(&self) -> [(&'static str, &Secret); 11] {
+        let Secrets {
+            sealing_key,
+            previous_sealing_key,
+            hash_key,
+            previous_hash_key,
+            password_pepper,
+            previous_password_pepper,
+            ..
+        } = &self.secrets;
+        [
+            ("token.secret", &self.token.secret),
+            ("otp.secret", &self.otp.secret),
+            ("otp.previous_secret", &self.otp.previous_secret),
+            ("csrf.secret", &self.csrf.secret),
+            ("csrf.previous_secret", &self.csrf.previous_secret),
+            ("secrets.sealing_key", sealing_key),
+            ("secrets.previous_sealing_key", previous_sealing_key),
+            ("secrets.hash_key", hash_key),
+            ("secrets.previous_hash_key", previous_hash_key),
+            ("secrets.password_pepper", password_pepper),
+            ("secrets.previous_password_pepper", previous_password_pepper),
+        ]
+    }
+
+    /// Objects to a secret that is also another one, in whatever letter case hexadecimal is written.
+    fn check_distinct_secrets(&self, checks: &mut Checks) {
+        let secrets = self.keying_secrets();
+        for (index, (key, secret)) in secrets.iter().enumerate().filter(|(_, (_, secret))| !secret.is_empty()) {
+            let same = |other: &&(&str, &Secret)| other.1.expose().eq_ignore_ascii_case(secret.expose());
+            if let Some((first, _)) = secrets.iter().take(index).find(same) {
+                checks.require(key, false, &format!("must not be the same as {first}"));
+            }
+        }
+    }
+
     /// Whether this is a production environment.
     pub fn is_production(&self) -> bool {
         self.environment == Environment::Production
@@ -152,11 +194,7 @@ impl Settings {
         self.email.check(&mut checks, production);
         self.secrets.check(&mut checks);
         self.log.check(&mut checks);
-        let token = &self.token.secret;
-        for (key, secret) in [("otp.secret", &self.otp.secret), ("csrf.secret", &self.csrf.secret)] {
-            let shared = !token.is_empty() && token.expose() == secret.expose();
-            checks.require(key, !shared, "must not be the same as token.secret");
-        }
+        self.check_distinct_secrets(&mut checks);
         checks.into_problems()
     }
 }

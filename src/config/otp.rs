@@ -29,6 +29,8 @@ pub struct Otp {
     pub expose_codes: bool,
     /// Keys the hash under which a code is stored.
     pub secret: Secret,
+    /// The secret before that one, which still finds the codes it keyed; empty for none.
+    pub previous_secret: Secret,
     /// Codes sent in the window before the breaker judges.
     pub breaker_min_sent: u32,
     /// Below this share of entered codes sending is paused: somebody is pumping messages.
@@ -49,6 +51,7 @@ impl Default for Otp {
             allowed_countries: vec!["IN".to_owned()],
             expose_codes: false,
             secret: Secret::from(String::new()),
+            previous_secret: Secret::from(String::new()),
             breaker_min_sent: 200,
             breaker_min_entered_percent: 10,
             breaker_window: Duration::from_hours(1),
@@ -59,6 +62,7 @@ impl Default for Otp {
 impl Otp {
     pub(super) fn check(&self, checks: &mut Checks, production: bool) {
         checks.secret("otp.secret", &self.secret);
+        checks.previous_secret("otp.previous_secret", &self.previous_secret);
         checks.require(
             "otp.lifetime",
             (Duration::from_secs(30)..=Duration::from_mins(30)).contains(&self.lifetime),

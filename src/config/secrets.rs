@@ -17,6 +17,10 @@ pub struct Secrets {
     pub previous_sealing_key: Secret,
     /// What that key was called.
     pub previous_sealing_key_id: Option<String>,
+    /// Keys the hashes of opaque tokens, backup codes and devices, and what refresh tokens are made of.
+    pub hash_key: Secret,
+    /// The hash key before that one, whose hashes are still found; empty for none.
+    pub previous_hash_key: Secret,
     /// Mixed into every password before it is hashed.
     pub password_pepper: Secret,
     /// The pepper before this one, for as long as passwords hashed with it remain; empty for none.
@@ -30,6 +34,8 @@ impl Default for Secrets {
             sealing_key_id: "1".to_owned(),
             previous_sealing_key: Secret::from(String::new()),
             previous_sealing_key_id: None,
+            hash_key: Secret::from(String::new()),
+            previous_hash_key: Secret::from(String::new()),
             password_pepper: Secret::from(String::new()),
             previous_password_pepper: Secret::from(String::new()),
         }
@@ -41,13 +47,10 @@ impl Secrets {
         sealing_key(checks, "secrets.sealing_key", &self.sealing_key);
         sealing_key_id(checks, "secrets.sealing_key_id", &self.sealing_key_id);
         self.check_previous_sealing_key(checks);
+        checks.secret("secrets.hash_key", &self.hash_key);
+        checks.previous_secret("secrets.previous_hash_key", &self.previous_hash_key);
         checks.secret("secrets.password_pepper", &self.password_pepper);
-        if !self.previous_password_pepper.is_empty() {
-            let key = "secrets.previous_password_pepper";
-            checks.secret(key, &self.previous_password_pepper);
-            let differs = self.previous_password_pepper.expose() != self.password_pepper.expose();
-            checks.require(key, differs, "must not be the same as secrets.password_pepper");
-        }
+        checks.previous_secret("secrets.previous_password_pepper", &self.previous_password_pepper);
     }
     fn check_previous_sealing_key(&self, checks: &mut Checks) {
         let (key, id) = ("secrets.previous_sealing_key", "secrets.previous_sealing_key_id");
@@ -56,8 +59,6 @@ impl Secrets {
             return checks.require(id, !names_nothing, "names no key: secrets.previous_sealing_key is not set");
         }
         sealing_key(checks, key, &self.previous_sealing_key);
-        let same = self.previous_sealing_key.expose().eq_ignore_ascii_case(self.sealing_key.expose());
-        checks.require(key, !same, "must not be the same as secrets.sealing_key");
         match &self.previous_sealing_key_id {
             None => checks.require(id, false, "is required beside secrets.previous_sealing_key"),
             Some(previous) => {

@@ -93,7 +93,7 @@ fn production_refuses_what_only_helps_development() {
     let file = format!(
         "[database]\nurl=\"postgres://u@h/d\"\n[redis]\nurl=\"redis://h\"\n[nats]\nurl=\"nats://h:4222\"\n\
          [token]\nsecret=\"{LONG}t\"\n[otp]\nsecret=\"{LONG}o\"\nexpose_codes=true\n\
-         [csrf]\nsecret=\"{LONG}c\"\n[secrets]\npassword_pepper=\"{LONG}p\"\nsealing_key=\"{}01\"",
+         [csrf]\nsecret=\"{LONG}c\"\n[secrets]\npassword_pepper=\"{LONG}p\"\nhash_key=\"{LONG}h\"\nsealing_key=\"{}01\"",
         "ab".repeat(31)
     );
     let found = lines(&loaded(&file, &[]).all_problems());

@@ -34,7 +34,7 @@ impl From<Algorithm> for token::Algorithm {
 pub struct Token {
     /// How access tokens are signed.
     pub algorithm: Algorithm,
-    /// Signs access tokens with HS256 until a key of its own is made, and keys the hashes of opaque tokens.
+    /// Signs access tokens with HS256 until a key of its own is made.
     pub secret: Secret,
     /// `iss` of a token.
     pub issuer: String,

@@ -32,6 +32,7 @@ mod hung_up;
 mod interleavings;
 mod invitations;
 mod jobs;
+mod key_changes;
 mod keys;
 mod known_devices;
 mod lock_order;

@@ -3,7 +3,7 @@
 use super::{Error, Handle, Via};
 use crate::domain::audit::{Action, Entry};
 use crate::domain::client::Client;
-use crate::domain::invitation::token_hash;
+use crate::domain::invitation::token_hashes;
 use crate::domain::phone::Phone;
 use crate::domain::principal::UserId;
 use crate::domain::secret::Secret;
@@ -25,8 +25,8 @@ pub struct Accepted {
 impl Handle {
     /// Sets the first password of who was invited. A password that is refused does not use the invitation up.
     pub async fn accept_invitation(&self, token: &Secret, new: Secret, client: &Client) -> Result<Accepted, Error> {
-        let hash = token_hash(&self.parts.hash_key, token);
-        let account = self.invited(&hash, client).await?;
+        let hashes = token_hashes(&self.parts.hash_key, token);
+        let (account, hash) = self.invited(&hashes, client).await?;
         let password = self.hash("password", &account, new, client).await?;
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
@@ -44,17 +44,19 @@ impl Handle {
     }
 
     /// Whom the token invites. What is no invitation counts with the wrong tokens of the address.
-    async fn invited(&self, hash: &[u8; 32], client: &Client) -> Result<Account, Error> {
+    async fn invited(&self, hashes: &[[u8; 32]], client: &Client) -> Result<(Account, [u8; 32]), Error> {
         let now = self.parts.clock.now();
         let id = self.parts.guard.events.id(now)?.to_string();
         let address = client.limit_subject();
         let limits = [Limit { name: "login_address", subject: &address, rate: self.parts.tries_per_address }];
         self.parts.limits.take(&id, &limits).await?;
-        let invited = self.parts.db.invited(hash, now).await?;
-        let account = match invited {
-            Some(user) => self.parts.db.account(user).await?.filter(can_accept),
-            None => None,
-        };
+        let (mut invited, mut account) = (None, None);
+        for hash in hashes {
+            if let Some(user) = self.parts.db.invited(hash, now).await? {
+                invited = Some(user);
+                account = self.parts.db.account(user).await?.filter(can_accept).map(|account| (account, *hash));
+            }
+        }
         if let Some(account) = account {
             self.parts.limits.give_back(&id, &limits).await?;
             return Ok(account);

@@ -47,9 +47,16 @@ enum Right {
 pub struct Done(Right);
 
 impl Handle {
+    /// Where a token is kept.
     fn key(&self, token: &Secret) -> String {
         let hash = hex::encode(self.parts.hash_key.hash("reset", &[token.expose()]));
         self.parts.memory.key(&["reset", &hash])
+    }
+
+    /// Where it may be kept: by the present hash key, or the one before.
+    fn keys(&self, token: &Secret) -> Vec<String> {
+        let hashes = self.parts.hash_key.hashes("reset", &[token.expose()]);
+        hashes.iter().map(|hash| self.parts.memory.key(&["reset", &hex::encode(hash)])).collect()
     }
 
     pub(super) async fn keep(&self, token: &Secret, waiting: &Waiting) -> Result<(), Error> {
@@ -241,8 +248,9 @@ impl Handle {
         let address = client.limit_subject();
         let limits = [Limit { name: "login_address", subject: &address, rate: self.parts.tries_per_address }];
         self.parts.limits.take(&id, &limits).await?;
-        let mut get = redis::cmd("GET");
-        let state: Option<String> = self.parts.memory.command(get.arg(self.key(&token))).await?;
+        let mut get = redis::cmd("MGET");
+        let states: Vec<Option<String>> = self.parts.memory.command(get.arg(self.keys(&token))).await?;
+        let state = states.into_iter().flatten().next();
         let waiting: Option<Waiting> = state.and_then(|state| serde_json::from_str(&state).ok());
         let waiting = waiting.filter(|waiting| waiting.expires_at > now);
         if let Some(waiting @ Waiting { user_id: Some(user_id), .. }) = waiting

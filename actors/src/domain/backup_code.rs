@@ -64,6 +64,11 @@ impl BackupCode {
     pub fn hash(&self, key: &HashKey, user: UserId) -> [u8; 32] {
         key.hash("backup_code", &[&user.to_string(), &self.0])
     }
+
+    /// Under what the code may be stored: by the present key, or the one before.
+    pub fn hashes(&self, key: &HashKey, user: UserId) -> Vec<[u8; 32]> {
+        key.hashes("backup_code", &[&user.to_string(), &self.0])
+    }
 }
 
 impl fmt::Debug for BackupCode {

@@ -29,6 +29,12 @@ pub fn verify(key: &HashKey, value: &str) -> Option<String> {
     signed::verify(key, DOMAIN, "", value).map(str::to_owned)
 }
 
+/// The same cookie under the present key, so that the device stays known once the previous key is gone. Returns `None` if
+/// `value`, which [`verify`] accepted, is under the present key.
+pub fn renew(key: &HashKey, value: &str) -> Option<Secret> {
+    signed::renew(key, DOMAIN, "", value).map(Secret::from)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -48,6 +54,17 @@ mod tests {
             changed.replace_range(position..=position, flipped);
             prop_assert_eq!(verify(&key, &changed), None);
         }
+    }
+
+    #[test]
+    fn a_cookie_under_the_previous_key_is_renewed() {
+        let (old, new) = (Secret::from("k".repeat(32)), Secret::from("n".repeat(32)));
+        let cookie = issue(&HashKey::new(&old), &SystemEntropy::default()).unwrap();
+        let both = HashKey::new(&new).with_previous(&old);
+        assert_eq!(verify(&both, cookie.value.expose()).as_ref(), Some(&cookie.id));
+        let renewed = renew(&both, cookie.value.expose()).unwrap();
+        assert_eq!(verify(&HashKey::new(&new), renewed.expose()), Some(cookie.id));
+        assert_eq!(renew(&both, renewed.expose()), None);
     }
 
     #[test]

@@ -6,27 +6,86 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::secret::Secret;
 
-/// A key for keyed hashes (HMAC-SHA-256). Each use names a domain, so that a hash of one kind never passes as another.
-#[derive(Clone)]
-pub struct HashKey(hmac::Key);
+/// The bytes at the front of a keyed hash that say which key made it.
+const KEY_ID: usize = 4;
 
-impl HashKey {
-    /// A key from a configured secret of at least 32 bytes.
-    pub fn new(secret: &Secret) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes()))
+/// A key and its id, which is derived from it.
+#[derive(Clone)]
+struct NamedKey {
+    id: [u8; KEY_ID],
+    key: hmac::Key,
+}
+
+impl NamedKey {
+    fn new(secret: &Secret) -> Self {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose().as_bytes());
+        let mut id = [0; KEY_ID];
+        // No hash begins like this: what is hashed starts with a length of eight bytes.
+        id.copy_from_slice(hmac::sign(&key, b"civiclens key id").as_ref().get(..KEY_ID).unwrap_or(&[0; KEY_ID]));
+        Self { id, key }
     }
 
-    /// The keyed hash of `parts` within `domain`.
-    pub fn hash(&self, domain: &str, parts: &[&str]) -> [u8; 32] {
-        let mut context = hmac::Context::with_key(&self.0);
+    fn hash(&self, domain: &str, parts: &[&str]) -> [u8; 32] {
+        let mut context = hmac::Context::with_key(&self.key);
         for part in std::iter::once(&domain).chain(parts) {
             // The length goes first, so that ("a", "bc") and ("ab", "c") differ.
             context.update(&(part.len() as u64).to_be_bytes());
             context.update(part.as_bytes());
         }
+        let tag = context.sign();
         let mut out = [0; 32];
-        out.copy_from_slice(context.sign().as_ref());
+        let named = self.id.iter().chain(tag.as_ref());
+        out.iter_mut().zip(named).for_each(|(to, from)| *to = *from);
         out
+    }
+}
+
+/// A key for keyed hashes: HMAC-SHA-256, shortened to 28 bytes, behind 4 bytes that name the key. Each use names a domain,
+/// so that a hash of one kind never passes as another.
+///
+/// What the key before the present one made is found and accepted too, where that key is given. Nothing is hashed with it
+/// that is to be stored.
+#[derive(Clone)]
+pub struct HashKey {
+    present: NamedKey,
+    previous: Option<NamedKey>,
+}
+
+impl HashKey {
+    /// A key from a configured secret of at least 32 bytes.
+    pub fn new(secret: &Secret) -> Self {
+        Self { present: NamedKey::new(secret), previous: None }
+    }
+
+    /// Accepts hashes of this other key, too. An empty secret is none.
+    pub fn with_previous(self, secret: &Secret) -> Self {
+        Self { previous: (!secret.is_empty()).then(|| NamedKey::new(secret)), ..self }
+    }
+
+    /// The keyed hash of `parts` within `domain` by the present key: what is stored and given out.
+    pub fn hash(&self, domain: &str, parts: &[&str]) -> [u8; 32] {
+        self.present.hash(domain, parts)
+    }
+
+    /// The hashes under which something may have been stored: by the present key, then by the previous one.
+    pub fn hashes(&self, domain: &str, parts: &[&str]) -> Vec<[u8; 32]> {
+        self.keys().map(|key| key.hash(domain, parts)).collect()
+    }
+
+    /// Whether `stored` is the hash of `parts` within `domain` by one of the keys. Takes as long for a nearly right hash as
+    /// for a wrong one.
+    pub fn matches(&self, domain: &str, parts: &[&str], stored: &[u8]) -> bool {
+        let named = self.keys().find(|key| stored.starts_with(&key.id));
+        named.is_some_and(|key| equal(&key.hash(domain, parts), stored))
+    }
+
+    /// Whether `stored` says that the present key made it.
+    pub fn is_present(&self, stored: &[u8]) -> bool {
+        stored.starts_with(&self.present.id)
+    }
+
+    fn keys(&self) -> impl Iterator<Item = &NamedKey> {
+        std::iter::once(&self.present).chain(&self.previous)
     }
 }
 
@@ -214,5 +273,28 @@ mod tests {
         assert_ne!(key.hash("otp", &["a", "bc"]), key.hash("otp", &["ab", "c"]));
         assert_ne!(key.hash("otp", &["a"]), key.hash("refresh", &["a"]));
         assert_ne!(key.hash("otp", &["a"]), other.hash("otp", &["a"]));
+    }
+
+    #[test]
+    fn a_hash_names_its_key_and_is_accepted_as_long_as_that_key_is_given() {
+        let (old, new) = (Secret::from("a".repeat(32)), Secret::from("b".repeat(32)));
+        let (before, after) = (HashKey::new(&old), HashKey::new(&new));
+        let both = HashKey::new(&new).with_previous(&old);
+        let (made_before, made_after) = (before.hash("otp", &["x"]), both.hash("otp", &["x"]));
+        assert_eq!(made_after, after.hash("otp", &["x"]));
+        assert_eq!(made_before[..4], before.hash("mfa", &["y"])[..4]);
+        assert_ne!(made_before[..4], made_after[..4]);
+        assert_eq!(both.hashes("otp", &["x"]), [made_after, made_before]);
+        assert_eq!(after.hashes("otp", &["x"]), [made_after]);
+        for made in [made_before, made_after] {
+            assert!(both.matches("otp", &["x"], &made));
+            for (domain, part, stored) in [("mfa", "x", &made[..]), ("otp", "y", &made), ("otp", "x", &made[..31])] {
+                assert!(!both.matches(domain, &[part], stored));
+            }
+        }
+        assert!(!after.matches("otp", &["x"], &made_before) && !before.matches("otp", &["x"], &made_after));
+        assert!(both.is_present(&made_after) && !both.is_present(&made_before));
+        let none = HashKey::new(&new).with_previous(&Secret::from(String::new()));
+        assert_eq!(none.hashes("otp", &["x"]).len(), 1);
     }
 }

@@ -6,7 +6,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::keys::{self, HashKey};
+use super::keys::HashKey;
 use super::limit::{Budget, Rate};
 use super::principal::SessionId;
 use super::secret::Secret;
@@ -28,15 +28,16 @@ pub struct RefreshToken {
 }
 
 impl RefreshToken {
-    fn tag(self, key: &HashKey, seed: &[u8; 32]) -> [u8; TAG] {
-        let parts = [hex::encode(seed), self.session_id.to_string(), self.generation.to_string()];
-        key.hash(DOMAIN, &parts.each_ref().map(String::as_str))
+    /// What the tag is a hash of.
+    fn parts(self, seed: &[u8; 32]) -> [String; 3] {
+        [hex::encode(seed), self.session_id.to_string(), self.generation.to_string()]
     }
 }
 
-/// The token of a generation of `session`; always the same one. `seed` is the session's own random secret.
+/// The token of a generation of `session`; always the same one under one key. `seed` is the session's own random secret.
 pub fn issue(key: &HashKey, seed: &[u8; 32], session: SessionId, generation: u32) -> Secret {
-    let tag = RefreshToken { session_id: session, generation }.tag(key, seed);
+    let parts = RefreshToken { session_id: session, generation }.parts(seed);
+    let tag: [u8; TAG] = key.hash(DOMAIN, &parts.each_ref().map(String::as_str));
     let numbers = [session.get().to_be_bytes().as_slice(), &generation.to_be_bytes()].concat();
     Secret::from(URL_SAFE_NO_PAD.encode([numbers.as_slice(), &tag].concat()))
 }
@@ -59,9 +60,9 @@ impl Presented {
         self.token.generation
     }
 
-    /// Whether [`issue`] made it under this key and seed. Takes as long for a nearly right tag as for a wrong one.
+    /// Whether [`issue`] made it under this key, or the one before it, and this seed. Takes as long for a nearly right tag as for a wrong one.
     pub fn is_authentic(&self, key: &HashKey, seed: &[u8; 32]) -> bool {
-        keys::equal(&self.token.tag(key, seed), &self.tag)
+        key.matches(DOMAIN, &self.token.parts(seed).each_ref().map(String::as_str), &self.tag)
     }
 }
 

@@ -4,7 +4,7 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use super::entropy::{self, Entropy, Exhausted};
-use super::keys::{self, HashKey};
+use super::keys::HashKey;
 
 /// The random bytes in a text.
 const BYTES: usize = 16;
@@ -17,17 +17,27 @@ pub(super) fn issue(
     entropy: &dyn Entropy,
 ) -> Result<(String, String), Exhausted> {
     let random = URL_SAFE_NO_PAD.encode(entropy::bytes::<BYTES>(entropy)?);
-    let mac = URL_SAFE_NO_PAD.encode(key.hash(domain, &[holder, &random]));
-    let whole = format!("{random}.{mac}");
+    let whole = sign(key, domain, holder, &random);
     Ok((random, whole))
 }
 
-/// The random part of a text that [`issue`] made under the same key, for the same purpose and holder. Returns `None` for
+fn sign(key: &HashKey, domain: &str, holder: &str, random: &str) -> String {
+    format!("{random}.{}", URL_SAFE_NO_PAD.encode(key.hash(domain, &[holder, random])))
+}
+
+/// A text that [`verify`] accepted, signed anew. Returns `None` if the present key signed it.
+pub(super) fn renew(key: &HashKey, domain: &str, holder: &str, text: &str) -> Option<String> {
+    let (random, mac) = text.split_once('.')?;
+    let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
+    (!key.is_present(&mac)).then(|| sign(key, domain, holder, random))
+}
+
+/// The random part of a text that [`issue`] made under this key or the one before, for the same purpose and holder. Returns `None` for
 /// any other text; how long that takes does not tell how much of it is right.
 pub(super) fn verify<'a>(key: &HashKey, domain: &str, holder: &str, text: &'a str) -> Option<&'a str> {
     let (random, mac) = text.split_once('.')?;
     let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
-    keys::equal(&key.hash(domain, &[holder, random]), &mac).then_some(random)
+    key.matches(domain, &[holder, random], &mac).then_some(random)
 }
 
 #[cfg(test)]

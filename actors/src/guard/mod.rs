@@ -65,9 +65,8 @@ impl Guard {
     /// `None` for any other.
     pub async fn own_subject(&self, phone: &Phone, device: Option<&Device>) -> Result<Option<Subject>, Error> {
         let Some(id) = device.and_then(Device::secret_id) else { return Ok(None) };
-        let hash = self.hash_key.hash("device", &["id", id]);
-        let known = self.db.is_known_device(phone, &hash).await?;
-        Ok(known.then(|| Subject::device(phone, &hash)))
+        let known = self.db.known_device(phone, &self.hash_key.hashes("device", &["id", id])).await?;
+        Ok(known.map(|hash| Subject::device(phone, &hash)))
     }
 
     /// Admits an attempt to enter the account of `phone`. Answers it with whose failure it would be.

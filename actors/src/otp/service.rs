@@ -90,8 +90,14 @@ impl Service {
         self.parts.memory.key(&["otp", purpose.as_str(), phone.as_str()])
     }
 
+    /// What a code may be stored as: by the present key first, which is what is stored, then by the one before.
+    fn macs(&self, phone: &Phone, purpose: Purpose, code: &OtpCode) -> Vec<String> {
+        let hashes = self.parts.hash_key.hashes("otp", &[purpose.as_str(), phone.as_str(), code.expose()]);
+        hashes.iter().map(hex::encode).collect()
+    }
+
     fn mac(&self, phone: &Phone, purpose: Purpose, code: &OtpCode) -> String {
-        hex::encode(self.parts.hash_key.hash("otp", &[purpose.as_str(), phone.as_str(), code.expose()]))
+        self.macs(phone, purpose, code).swap_remove(0)
     }
 
     /// How long a code for `purpose` lives, and how many there may be for one phone and for one address.
@@ -237,7 +243,7 @@ impl Service {
         let Parts { config, memory, lockout, .. } = &self.parts;
         let now = self.parts.clock.now();
         let (address, rate) = lockout.address_log(&client);
-        let mac = self.mac(&phone, purpose, &code);
+        let macs = self.macs(&phone, purpose, &code);
         let id = entropy::uuid_v7(now, &*self.parts.entropy)?.to_string();
         let mut verify = self.verify.prepare_invoke();
         verify
@@ -245,7 +251,7 @@ impl Service {
             .key(lockout.lock_key(&subject))
             .key(address)
             .arg(now.timestamp_millis())
-            .arg(&mac);
+            .arg(macs.first());
         lockout.add_rule(&mut verify);
         let whose =
             if subject == Subject::stranger(&phone) { "left".to_owned() } else { format!("left:{}", subject.as_str()) };
@@ -255,7 +261,8 @@ impl Service {
             .arg(&id)
             .arg(rate.count)
             .arg(millis(rate.window))
-            .arg(u8::from(purpose.may_be_answered_again()));
+            .arg(u8::from(purpose.may_be_answered_again()))
+            .arg(macs.get(1).map_or("", String::as_str));
         let mut answered = memory.run::<Vec<String>>(&verify).await;
         if answered.as_ref().is_err_and(Unavailable::is_unclear) {
             // The same try: it is not spent, and not counted, for a second time.

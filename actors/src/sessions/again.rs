@@ -18,15 +18,15 @@ impl Service {
         let Some(found) = work.lock_session_of_proof(proof_id).await? else { return Ok(Repeated::Nothing) };
         let Repeatable { session_id, session, holder, device_hash, is_untouched, made_account, has_password } = found;
         let is_named = device.as_ref().is_some_and(|device| device.secret_id().is_some());
-        let hash = self.device_hash(device.as_ref(), None);
-        let same = is_named && device_hash.as_deref() == Some(hash.as_slice());
+        let hashes = self.device_hashes(device.as_ref(), None);
+        let same = is_named && device_hash.as_deref().is_some_and(|known| hashes.iter().any(|hash| hash == known));
         let over = session.is_revoked || session.expires_at <= now || session.idle_until.is_some_and(|end| end <= now);
         let may_go_on = is_untouched && !over && holder.is_active && !self.has_outgrown(&holder, &session);
         if !may_go_on || !(lost || same) {
             return Ok(Repeated::Refused);
         }
-        if let (false, true, Some(before)) = (same, is_named, &device_hash) {
-            work.move_session((holder.id, session_id), before, &hash).await?;
+        if let (false, true, Some(before), Some(hash)) = (same, is_named, &device_hash, hashes.first()) {
+            work.move_session((holder.id, session_id), before, hash).await?;
         }
         work.record(Entry::by_user(Action::SignInAnsweredAgain, holder.id, &client).on("session", session_id));
         work.commit(now).await?;

@@ -70,7 +70,7 @@ pub enum Spend {
     /// A step of TOTP, and the sealed secret that it was judged by.
     TotpStep(i64, String),
     /// The backup code with this hash.
-    BackupCode([u8; 32]),
+    BackupCode(Vec<[u8; 32]>),
 }
 
 /// Open a session, or say what is missing to one.

@@ -100,7 +100,8 @@ impl Service {
             ended = self.end_oldest_in(work, account.id, most.saturating_sub(1), client, now).await?;
         }
         let label = device.and_then(Device::label).or_else(|| client.user_agent.as_deref().and_then(device_name));
-        let device_hash = self.device_hash(device, label.as_deref());
+        let device_hashes = self.device_hashes(device, label.as_deref());
+        work.rehash_device(account.id, &device_hashes).await?;
         let seed = entropy::bytes(&*self.parts.entropy)?;
         let (life, idle) = self.terms(account.role);
         // What a temporary password opened ends with it.
@@ -112,7 +113,7 @@ impl Service {
             login_method: method,
             amr: &amr,
             device: label.as_deref(),
-            device_hash,
+            device_hash: device_hashes.first().copied().unwrap_or_default(),
             user_agent: client.user_agent.as_deref(),
             ip: client.ip,
             expires_at,
@@ -194,11 +195,11 @@ impl Service {
     }
 
     /// By what a device is recognised: the client's own id for it; else what its browser calls itself, which tells one kind
-    /// of device from another and proves nothing. Who says neither is of a kind, too.
-    pub(super) fn device_hash(&self, device: Option<&Device>, label: Option<&str>) -> [u8; 32] {
+    /// of device from another and proves nothing. Who says neither is of a kind, too. By the present hash key first.
+    pub(super) fn device_hashes(&self, device: Option<&Device>, label: Option<&str>) -> Vec<[u8; 32]> {
         let id = device.and_then(|device| device.id.as_deref());
         let (kind, text) = id.map_or(("kind", label.unwrap_or_default()), |id| ("id", id));
-        self.parts.hash_key.hash("device", &[kind, text])
+        self.parts.hash_key.hashes("device", &[kind, text])
     }
 }
 
@@ -256,8 +257,8 @@ async fn spend_factor(
 ) -> Result<(), Error> {
     match spend {
         Spend::TotpStep(step, secret) if work.spend_totp_step(account.id, secret, *step).await? => Ok(()),
-        Spend::BackupCode(hash) => {
-            let left = work.spend_backup_code(account.id, hash, now).await?.ok_or(Error::FactorSpent)?;
+        Spend::BackupCode(hashes) => {
+            let left = work.spend_backup_code(account.id, hashes, now).await?.ok_or(Error::FactorSpent)?;
             work.record(Entry::by_user(Action::BackupCodeUsed, account.id, client).with("left", left));
             Ok(())
         }

@@ -109,9 +109,16 @@ struct Proven {
 }
 
 impl Handle {
+    /// Where the step of a token is kept.
     fn mfa_key(&self, token: &Secret) -> String {
         let hash = hex::encode(self.parts.hash_key.hash("mfa", &[token.expose()]));
         self.parts.memory.key(&["mfa", &hash])
+    }
+
+    /// Where it may be kept: by the present hash key, or the one before.
+    fn mfa_keys(&self, token: &Secret) -> Vec<String> {
+        let hashes = self.parts.hash_key.hashes("mfa", &[token.expose()]);
+        hashes.iter().map(|hash| self.parts.memory.key(&["mfa", &hex::encode(hash)])).collect()
     }
 
     /// Keeps what was proven so far, and answers the token that goes on with it.
@@ -153,8 +160,9 @@ impl Handle {
 
     /// The login that waits for its next step, or passed the last.
     async fn kept(&self, token: &Secret) -> Result<Waiting, Error> {
-        let mut get = redis::cmd("GET");
-        let state: Option<String> = self.parts.memory.command(get.arg(self.mfa_key(token))).await?;
+        let mut get = redis::cmd("MGET");
+        let states: Vec<Option<String>> = self.parts.memory.command(get.arg(self.mfa_keys(token))).await?;
+        let state = states.into_iter().flatten().next();
         let waiting: Option<Waiting> = state.and_then(|state| serde_json::from_str(&state).ok());
         waiting.filter(|waiting| waiting.expires_at > self.parts.clock.now()).ok_or(Error::MfaTokenInvalid)
     }
@@ -162,7 +170,7 @@ impl Handle {
     /// Forgets a step that led to the next. Best effort: at most one session comes of it.
     async fn forget(&self, token: &Secret) {
         let mut delete = redis::cmd("DEL");
-        if let Err(error) = self.parts.memory.command::<()>(delete.arg(self.mfa_key(token))).await {
+        if let Err(error) = self.parts.memory.command::<()>(delete.arg(self.mfa_keys(token))).await {
             tracing::debug!(%error, "a step that was passed stays until it expires");
         }
     }

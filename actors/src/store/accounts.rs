@@ -279,6 +279,24 @@ impl UnitOfWork {
         Ok(done.rows_affected() == 1)
     }
 
+    /// Stores a known device under the hash by the present key, if it is stored under another of `hashes`, whose first is
+    /// that by the present key.
+    pub async fn rehash_device(&mut self, id: UserId, hashes: &[[u8; 32]]) -> Result<(), Error> {
+        let [present, earlier @ ..] = hashes else { return Ok(()) };
+        for hash in earlier {
+            sqlx::query!(
+                "UPDATE known_devices d SET device_hash = $3 WHERE user_id = $1 AND device_hash = $2
+                     AND NOT EXISTS (SELECT 1 FROM known_devices WHERE user_id = $1 AND device_hash = $3)",
+                id.get(),
+                hash,
+                present
+            )
+            .execute(self.connection())
+            .await?;
+        }
+        Ok(())
+    }
+
     /// Forgets the devices that the user signed in from the longest ago, so that a bounded number is left.
     pub async fn forget_old_devices(&mut self, id: UserId) -> Result<(), Error> {
         sqlx::query!(
@@ -345,15 +363,16 @@ impl Db {
         .transpose()
     }
 
-    /// Whether the holder of `phone` signed in from this device before.
-    pub async fn is_known_device(&self, phone: &Phone, device_hash: &[u8; 32]) -> Result<bool, Error> {
+    /// The hash under which a device is known from which the holder of `phone` signed in before, of those it may have.
+    pub async fn known_device(&self, phone: &Phone, hashes: &[[u8; 32]]) -> Result<Option<[u8; 32]>, Error> {
+        let hashes: Vec<Vec<u8>> = hashes.iter().map(|hash| hash.to_vec()).collect();
         let known = sqlx::query_scalar!(
-            r#"SELECT EXISTS (SELECT 1 FROM known_devices d JOIN users u ON u.id = d.user_id
-                              WHERE u.phone = $1 AND d.device_hash = $2) AS "known!""#,
+            "SELECT d.device_hash FROM known_devices d JOIN users u ON u.id = d.user_id
+             WHERE u.phone = $1 AND d.device_hash = ANY($2) ORDER BY d.last_seen DESC LIMIT 1",
             phone.as_str(),
-            device_hash
+            &hashes
         );
-        Ok(known.fetch_one(self).await?)
+        Ok(known.fetch_optional(self).await?.and_then(|hash| hash.try_into().ok()))
     }
 
     /// The devices from which the user signed in, by hash.

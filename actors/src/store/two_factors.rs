@@ -226,17 +226,19 @@ impl UnitOfWork {
         Ok(newer.fetch_one(self.connection()).await?)
     }
 
-    /// Spends a backup code. Returns `None` if it is none of the user's unspent ones, else how many are left.
+    /// Spends a backup code, by the hashes it may be stored under. Returns `None` if it is none of the user's unspent ones, else
+    /// how many are left.
     pub async fn spend_backup_code(
         &mut self,
         id: UserId,
-        hash: &[u8; 32],
+        hashes: &[[u8; 32]],
         now: DateTime<Utc>,
     ) -> Result<Option<i64>, Error> {
+        let hashes: Vec<Vec<u8>> = hashes.iter().map(|hash| hash.to_vec()).collect();
         let spent = sqlx::query!(
-            "UPDATE backup_codes SET used_at = $3 WHERE user_id = $1 AND code_hash = $2 AND used_at IS NULL",
+            "UPDATE backup_codes SET used_at = $3 WHERE user_id = $1 AND code_hash = ANY($2) AND used_at IS NULL",
             id.get(),
-            hash,
+            &hashes,
             now
         );
         if spent.execute(self.connection()).await?.rows_affected() == 0 {

@@ -118,8 +118,8 @@ impl Handle {
     async fn find_spend(&self, account: &Account, offered: Offered, code: &str) -> Result<Option<Spend>, Error> {
         match offered {
             Offered::BackupCode => {
-                let hash = |code: BackupCode| code.hash(&self.parts.hash_key, account.id);
-                Ok(BackupCode::parse(code).ok().map(hash).map(Spend::BackupCode))
+                let hashes = |code: BackupCode| code.hashes(&self.parts.hash_key, account.id);
+                Ok(BackupCode::parse(code).ok().map(hashes).map(Spend::BackupCode))
             }
             Offered::Totp => {
                 let factor = self.parts.db.two_factor(account.id).await?.filter(|f| f.method == Method::Totp);
@@ -166,12 +166,14 @@ impl Handle {
     ) -> Result<bool, Error> {
         match spend {
             Spend::TotpStep(step, secret) => Ok(work.spend_totp_step(user, &secret, step).await?),
-            Spend::BackupCode(hash) => {
+            Spend::BackupCode(hashes) => {
                 let opened_at = work.opened_at(session).await?.ok_or(sessions::Error::Unauthenticated)?;
-                if work.is_backup_code_newer(user, &hash, opened_at).await? {
-                    return Err(Error::BackupCodeTooNew);
+                for hash in &hashes {
+                    if work.is_backup_code_newer(user, hash, opened_at).await? {
+                        return Err(Error::BackupCodeTooNew);
+                    }
                 }
-                let Some(left) = work.spend_backup_code(user, &hash, now).await? else { return Ok(false) };
+                let Some(left) = work.spend_backup_code(user, &hashes, now).await? else { return Ok(false) };
                 work.record(Entry::by_user(Action::BackupCodeUsed, user, client).with("left", left));
                 Ok(true)
             }

@@ -42,7 +42,8 @@ impl From<DeviceBody> for Device {
 }
 
 impl Browser {
-    /// The device that signs in, and the value of the cookie that will name it if it is a browser that has none.
+    /// The device that signs in, and the value of the cookie that will name it if it is a browser that has
+    /// none, or one that the previous key signed.
     pub(in crate::http) fn device(
         &self,
         request: &HttpRequest,
@@ -55,8 +56,10 @@ impl Browser {
         let name = given.and_then(|device| device.name);
         let named = |id| Device { id: Some(id), name: name.clone() };
         let cookie = self.cookie(request, Kind::Device);
-        if let Some(id) = cookie.and_then(|cookie| device_cookie::verify(&self.key, cookie.value())) {
-            return Ok((Some(named(id)), None));
+        if let Some(cookie) = cookie
+            && let Some(id) = device_cookie::verify(&self.key, cookie.value())
+        {
+            return Ok((Some(named(id)), device_cookie::renew(&self.key, cookie.value())));
         }
         if wants_cookies(request).unwrap_or_default() {
             let issued = device_cookie::issue(&self.key, &*self.entropy)?;

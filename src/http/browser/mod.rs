@@ -60,7 +60,7 @@ impl Browser {
     pub fn new(settings: &Settings, entropy: Arc<dyn Entropy>) -> Self {
         let own = settings.server.public_url.as_ref().map(|url| url.origin().ascii_serialization());
         Self {
-            key: HashKey::new(&settings.csrf.secret),
+            key: HashKey::new(&settings.csrf.secret).with_previous(&settings.csrf.previous_secret),
             entropy,
             secure: settings.cookie.secure,
             http_only: settings.cookie.http_only,

@@ -142,6 +142,7 @@ fn settings(servers: &Servers, name: &str, twilio: &str, mail: &str) -> Settings
     settings.otp.webotp_domain = Some("app.civiclens.example".to_owned());
     settings.csrf.secret = Secret::from("csrf-secret-of-the-tests-abcdef0123456789");
     settings.secrets.sealing_key = Secret::from("00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff");
+    settings.secrets.hash_key = Secret::from("hash-key-of-the-tests-ba9876543210fedcba98");
     settings.secrets.password_pepper = Secret::from("pepper-of-the-tests-0123456789abcdefghij");
     settings.sms.provider = String::from("twilio");
     settings.sms.api_key = Secret::from(ACCOUNT);

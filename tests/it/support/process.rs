@@ -193,6 +193,7 @@ fn secrets(settings: &Settings) -> Vec<(&'static str, &Secret)> {
         ("SMS__API_SECRET", &settings.sms.api_secret),
         ("SECRETS__SEALING_KEY", &settings.secrets.sealing_key),
         ("SECRETS__PREVIOUS_SEALING_KEY", &settings.secrets.previous_sealing_key),
+        ("SECRETS__HASH_KEY", &settings.secrets.hash_key),
         ("SECRETS__PASSWORD_PEPPER", &settings.secrets.password_pepper),
     ]
 }

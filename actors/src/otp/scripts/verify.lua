@@ -1,7 +1,8 @@
 -- Compares and spends a code in one step.
 -- KEYS: code, lock of the account, failures from the address
 -- ARGV: now, mac, failures of an account before it is locked, lengths of locks, life of the count in ms, whose guesses these
--- are, guesses, id of this try, limit and window of the address, whether a spent code may be answered again
+-- are, guesses, id of this try, limit and window of the address, whether a spent code may be answered again, mac by the hash
+-- key before this one or ''
 -- Answers {outcome, ...}: spent {failures so far, id} | again {failures so far, id, whether its answer was lost}
 -- | wrong {lock begun, ms} | invalid | locked {ms left} | address {ms until one more}.
 -- A code has so many guesses for strangers and as many for each known device, so that strangers cannot use it up.
@@ -20,7 +21,8 @@ end
 local address_left, address_reset = look(KEYS[3], tonumber(ARGV[9]), tonumber(ARGV[10]), now)
 if address_left <= 0 then return {'address', tostring(address_reset)} end
 local locked = locked_for(KEYS[2], now)
-local right = there and tonumber(code[7] or ARGV[7]) > 0 and locked == 0 and code[1] == ARGV[2]
+local same = code[1] == ARGV[2] or code[1] == ARGV[12]
+local right = there and tonumber(code[7] or ARGV[7]) > 0 and locked == 0 and same
 if not right then note(KEYS[3], tonumber(ARGV[10]), now, ARGV[8]) end
 -- A dead code answers like a wrong one, also while the account is locked.
 if there and not code[8] and tonumber(code[7] or ARGV[7]) <= 0 then return {'invalid'} end
