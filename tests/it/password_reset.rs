@@ -343,3 +343,19 @@ async fn the_second_factor_is_asked_for_after_a_reset_too() {
     })
     .await;
 }
+
+#[actix::test]
+async fn what_is_no_code_is_counted_for_nobody() {
+    story(async |app| {
+        app.signs_up(PHONE).await;
+        let code = code(app).await;
+        for text in ["12345", "hello", "1234567", "½23456", ""].repeat(2) {
+            let refused = app.posts(RESET, with_code(text, NEW)).await.refused(422, "invalid");
+            refused.blames("reset_token", "otp_malformed");
+        }
+        // However it was copied, a code is one.
+        let copied = format!("\u{202a}{}\u{2011}{}\u{202c}\n", &code[..3], &code[3..]);
+        app.posts(RESET, with_code(&copied, NEW)).await.ok();
+    })
+    .await;
+}

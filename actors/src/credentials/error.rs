@@ -26,6 +26,9 @@ pub enum Error {
     /// The old password is another one; with what is left of the limit.
     #[error("the old password is wrong")]
     OldPasswordWrong(Budget),
+    /// What was entered has the form of no code. It is counted for nobody.
+    #[error("this is no code")]
+    NotACode,
     /// There is no password to change.
     #[error("there is no password to change")]
     NoPassword,
@@ -108,7 +111,7 @@ impl Coded for Error {
         match self {
             Self::UnknownUser => Code::NotFound,
             Self::Outdated | Self::NoPassword => Code::Conflict,
-            Self::Unchanged => Code::Invalid,
+            Self::Unchanged | Self::NotACode => Code::Invalid,
             Self::OldPasswordWrong(_) => Code::PasswordWrong,
             Self::TokenInvalid => Code::ResetTokenInvalid,
             Self::InvitationInvalid => Code::InvitationInvalid,
@@ -162,6 +165,7 @@ impl Coded for Error {
                 code: "password_unchanged".to_owned(),
                 message: "The new password must differ from the old one.".to_owned(),
             }],
+            Self::NotACode => vec![FieldError::new("reset_token", "otp_malformed", "A code is six digits.")],
             Self::OldPasswordWrong(_) => {
                 vec![FieldError::new("old_password", self.code().as_str(), self.detail())]
             }

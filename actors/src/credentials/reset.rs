@@ -22,6 +22,9 @@ use crate::store::accounts::Account;
 /// For how long it is remembered with what a password was reset: longer than any code or link is good.
 const REMEMBERED: chrono::Duration = chrono::Duration::hours(1);
 
+/// The length of a link's token: 32 bytes in base64url.
+const SHORTEST_TOKEN: usize = 43;
+
 /// What a token by e-mail stands for, as Redis keeps it.
 #[derive(Clone, Serialize, Deserialize)]
 pub(super) struct Waiting {
@@ -90,6 +93,8 @@ impl Handle {
         let code = OtpCode::parse(token.expose()).ok();
         let (account, right) = match (phone, code) {
             (Some(phone), Some(code)) => self.find_by_code(phone, code, client).await?,
+            // With a phone it is meant as a code, unless it is as long as the token of a link.
+            (Some(_), None) if token.expose().trim().len() < SHORTEST_TOKEN => return Err(Error::NotACode),
             _ => self.find_by_token(token, client).await?,
         };
         let proof = self.proof_id(&right);
