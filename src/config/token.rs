@@ -65,8 +65,10 @@ impl Default for Token {
 impl Token {
     pub(super) fn check(&self, checks: &mut Checks) {
         checks.secret("token.secret", &self.secret);
-        checks.require("token.issuer", !self.issuer.is_empty(), "must not be empty");
-        checks.require("token.audience", !self.audience.is_empty(), "must not be empty");
+        for (key, name) in [("token.issuer", &self.issuer), ("token.audience", &self.audience)] {
+            checks.require(key, !name.is_empty(), "must not be empty");
+            checks.require(key, is_plain(name), "must be printable ASCII without ~, ? and >");
+        }
         checks.require(
             "token.refresh_expire_days",
             (1..=365).contains(&self.refresh_expire_days),
@@ -77,6 +79,48 @@ impl Token {
             ("token.citizen_expire_hours", self.citizen_expire_hours),
         ] {
             checks.require(key, (1..=168).contains(&hours), "must be between 1 and 168");
+        }
+    }
+}
+
+/// Whether base64url writes a text without `-` and `_` wherever it stands in a payload. The deployed app reads the payload
+/// with a decoder of plain base64, which does not know them; of ASCII only `>`, `?`, `~` and DEL make them.
+fn is_plain(text: &str) -> bool {
+    text.bytes().all(|byte| matches!(byte, b' '..=b'~') && !b">?~".contains(&byte))
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Whether base64url needs its own two characters for a claim of this text, wherever it begins in a group of three bytes.
+    fn needs_url_alphabet(text: &str) -> bool {
+        (0..3).any(|shift| {
+            let payload = serde_json::json!({ "a": "x".repeat(shift), "iss": text }).to_string();
+            URL_SAFE_NO_PAD.encode(payload).contains(['-', '_'])
+        })
+    }
+
+    #[test]
+    fn what_is_refused_is_what_plain_base64_cannot_read() {
+        for byte in 0x20..0x7f_u8 {
+            let text = char::from(byte).to_string();
+            assert_eq!(is_plain(&text), !needs_url_alphabet(&text), "{text:?}");
+        }
+        for text in ["नागरिक", "caf\u{e9}", "a\u{7f}", "a\nb", "\u{202e}"] {
+            assert!(!is_plain(text), "{text:?}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_accepted_needs_no_url_alphabet(text in "[ -~]{1,40}") {
+            prop_assume!(is_plain(&text));
+            prop_assert!(!needs_url_alphabet(&text));
         }
     }
 }
