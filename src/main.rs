@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use civiclens::cli::{Cli, run};
+use civiclens::telemetry::report_failure;
 use clap::Parser;
 
 /// Hashing and JSON make many small allocations on many threads, which this allocator is good at. Without huge pages, of which
@@ -10,12 +11,11 @@ use clap::Parser;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-#[expect(clippy::print_stderr, reason = "the one line that says why the program ended")]
 fn main() -> ExitCode {
     // One provider of cryptography for every TLS connection. An error says that it is installed already.
     let _already_installed = rustls::crypto::aws_lc_rs::default_provider().install_default();
     run(Cli::parse()).unwrap_or_else(|error| {
-        eprintln!("civiclens: {error:#}");
+        report_failure(&error);
         ExitCode::FAILURE
     })
 }

@@ -18,9 +18,13 @@ use crate::telemetry::start_logs;
 pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     let file = cli.config;
     let settings = || -> anyhow::Result<Settings> {
-        let settings = load_from_process(file.clone())?.validated()?;
-        start_logs(&settings.log)?;
-        Ok(settings)
+        // Before anything is judged: that a node cannot start is a log line like every other.
+        let loaded = load_from_process(file.clone());
+        let log = loaded.as_ref().map(|loaded| loaded.settings.log.clone()).unwrap_or_default();
+        if start_logs(&log).is_err() {
+            start_logs(&Log { format: log.format, ..Log::default() })?;
+        }
+        Ok(loaded?.validated()?)
     };
     // An operator's command is not held up by settings that it does not use.
     let some_settings = |used: &[&str]| -> anyhow::Result<Settings> {

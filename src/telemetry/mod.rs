@@ -5,5 +5,5 @@
 mod logs;
 mod metrics;
 
-pub use self::logs::start_logs;
+pub use self::logs::{log_filter, report_failure, start_logs};
 pub use self::metrics::{HTTP_REQUESTS, HTTP_SECONDS, LOOP_SECONDS, Metrics, start_metrics};

@@ -4,15 +4,11 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, Once};
 
-use tracing_subscriber::filter::{FilterExt, dynamic_filter_fn};
+use civiclens::telemetry::log_filter;
+use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{EnvFilter, fmt, registry};
-
-/// More than anybody writes down: everything of ours, and of others what they say to who looks for a fault. Not every
-/// statement with its duration: among so many digits some look like a code.
-const FILTER: &str =
-    "debug,sqlx=info,civiclens=trace,civiclens_actors=trace,civiclens_nats=trace,redis=trace,async_nats=trace";
+use tracing_subscriber::{fmt, registry};
 
 static RECORDING: AtomicBool = AtomicBool::new(false);
 static LINES: Mutex<Vec<u8>> = Mutex::new(Vec::new());
@@ -38,9 +34,10 @@ impl Logs {
     pub(crate) fn record() -> Self {
         static ONCE: Once = Once::new();
         ONCE.call_once(|| {
-            let filter = EnvFilter::new(FILTER).and(dynamic_filter_fn(|_, _| RECORDING.load(Ordering::Relaxed)));
+            // The most that an operator can ask for, through the filter of the program.
+            let filter = dynamic_filter_fn(|_, _| RECORDING.load(Ordering::Relaxed));
             let lines = fmt::layer().without_time().with_ansi(false).with_writer(|| Writer).with_filter(filter);
-            registry().with(lines).init();
+            registry().with(log_filter("trace").unwrap()).with(lines).init();
         });
         LINES.lock().unwrap().clear();
         RECORDING.store(true, Ordering::Relaxed);
