@@ -68,7 +68,7 @@ enum Command {
     /// Manage the keys that sign access tokens
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Manage what is sealed in the database
+    /// Make secrets, and manage what is sealed in the database
     #[command(subcommand)]
     Secrets(SecretsCommand),
     /// Manage what was published
@@ -108,6 +108,8 @@ enum KeysCommand {
 
 #[derive(Debug, Subcommand)]
 enum SecretsCommand {
+    /// Print new random secrets for every key that needs one, as a part of the configuration file
+    Generate,
     /// Seal under the present sealing key what is under the previous one; may be run again at any time
     Reseal,
 }

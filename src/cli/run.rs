@@ -40,6 +40,7 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
             let settings = some_settings(&["database."])?;
             block_on(app::replay_events(settings, since))
         }
+        Command::Secrets(SecretsCommand::Generate) => print(&config::generate()?),
         Command::Secrets(SecretsCommand::Reseal) => block_on(app::secrets_reseal(some_settings(&[
             "database.",
             "secrets.sealing_key",

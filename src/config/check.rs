@@ -2,10 +2,11 @@
 
 use civiclens_actors::domain::secret::Secret;
 
+use super::secrecy::{self, BYTES as SECRET_BYTES};
 use super::{Problem, Problems};
 
-/// The least bytes of a secret.
-const SECRET_BYTES: usize = 32;
+/// How to make a secret.
+const MAKE: &str = "make one with: civiclens secrets generate";
 
 /// Beginnings that show up in examples and tutorials, compared in lower case.
 const KNOWN_DEFAULTS: &[&str] =
@@ -15,9 +16,20 @@ const KNOWN_DEFAULTS: &[&str] =
 #[derive(Debug, Default)]
 pub struct Checks {
     found: Vec<Problem>,
+    production: bool,
 }
 
 impl Checks {
+    /// Judges as for production, or as for development.
+    pub(super) const fn new(production: bool) -> Self {
+        Self { found: Vec::new(), production }
+    }
+
+    /// Whether real people depend on what is judged.
+    pub(super) const fn is_production(&self) -> bool {
+        self.production
+    }
+
     /// Objects to `key` unless `holds`.
     pub fn require(&mut self, key: &str, holds: bool, message: &str) {
         if !holds {
@@ -25,17 +37,23 @@ impl Checks {
         }
     }
 
-    /// A secret must be long, varied and not one from an example.
+    /// A secret must be long, varied and not one from an example; in production it must be 256 random bits.
     pub(super) fn secret(&mut self, key: &str, secret: &Secret) {
         let text = secret.expose();
         if text.is_empty() {
-            return self.require(key, false, "is required; make one with: openssl rand -hex 32");
+            return self.require(key, false, &format!("is required; {MAKE}"));
+        }
+        if self.production {
+            if let Some(weakness) = secrecy::weakness(text) {
+                self.require(key, false, &format!("{weakness}; {MAKE}"));
+            }
+            return;
         }
         self.require(key, text.len() >= SECRET_BYTES, "must be at least 32 bytes long");
         let lower = text.to_ascii_lowercase();
         let known = KNOWN_DEFAULTS.iter().any(|start| lower.starts_with(start));
         let varied = text.bytes().any(|byte| Some(byte) != text.bytes().next());
-        self.require(key, !known && varied, "looks like a default or an example; make one with: openssl rand -hex 32");
+        self.require(key, !known && varied, &format!("looks like a default or an example; {MAKE}"));
     }
 
     /// The secret before the present one may be missing; if it is there, it is judged like the present one.

@@ -24,6 +24,7 @@ impl Default for Database {
 impl Database {
     pub(super) fn check(&self, checks: &mut Checks) {
         checks.url("database.url", self.url.expose(), &["postgres", "postgresql"]);
+        checks.postgres_credentials("database.url", self.url.expose());
         checks.require(
             "database.max_connections",
             (2..=1_000).contains(&self.max_connections),

@@ -4,6 +4,7 @@
 //! they find, not only the first.
 
 mod account;
+mod address;
 mod browser;
 mod check;
 mod database;
@@ -18,6 +19,7 @@ mod problem;
 mod rate_limit;
 mod redis;
 mod report;
+mod secrecy;
 mod secrets;
 mod server;
 mod session;
@@ -157,11 +159,11 @@ impl Settings {
         ]
     }
 
-    /// Objects to a secret that is also another one, in whatever letter case hexadecimal is written.
+    /// Objects to a secret that is also another one, however it is written.
     fn check_distinct_secrets(&self, checks: &mut Checks) {
         let secrets = self.keying_secrets();
         for (index, (key, secret)) in secrets.iter().enumerate().filter(|(_, (_, secret))| !secret.is_empty()) {
-            let same = |other: &&(&str, &Secret)| other.1.expose().eq_ignore_ascii_case(secret.expose());
+            let same = |other: &&(&str, &Secret)| secrecy::are_equal(other.1.expose(), secret.expose());
             if let Some((first, _)) = secrets.iter().take(index).find(same) {
                 checks.require(key, false, &format!("must not be the same as {first}"));
             }
@@ -175,7 +177,7 @@ impl Settings {
 
     /// Judges every value; empty when all is well. `production` refuses what only helps development.
     pub fn validate(&self, production: bool) -> Problems {
-        let mut checks = Checks::default();
+        let mut checks = Checks::new(production);
         self.server.check(&mut checks, production);
         self.database.check(&mut checks);
         self.redis.check(&mut checks);

@@ -30,6 +30,7 @@ impl Nats {
         for url in self.url.expose().split(',') {
             checks.url("nats.url", url.trim(), &["nats", "tls", "ws", "wss"]);
         }
+        checks.nats_credentials("nats.url", self.url.expose());
         checks.prefix("nats.prefix", &self.prefix);
         checks.require("nats.replicas", matches!(self.replicas, 1 | 3 | 5), "must be 1, 3 or 5");
     }

@@ -24,6 +24,7 @@ impl Default for Redis {
 impl Redis {
     pub(super) fn check(&self, checks: &mut Checks) {
         checks.url("redis.url", self.url.expose(), &["redis", "rediss", "redis+unix", "unix"]);
+        checks.redis_credentials("redis.url", self.url.expose());
         checks.prefix("redis.prefix", &self.prefix);
     }
 }

@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use super::*;
 
-const LONG: &str = "k3Jv9sQ0xW7mT2bR8nL5pZ1cY6dF4gHa";
+const LONG: &str = "cCVqjURlJJjEWZI643qXM5wS0hwRrzFIsJ4Edac3620";
+
+const SEALING: &str = "c7787c39bc8448772cc3f332b957a7fb6035498fafcef8f550213159253a078a";
 
 fn read(path: &Path) -> std::io::Result<String> {
     if path == Path::new("/run/token") { Ok(format!("{LONG}\n")) } else { Err(std::io::ErrorKind::NotFound.into()) }
@@ -91,10 +93,10 @@ fn a_broken_file_names_its_line() {
 #[test]
 fn production_refuses_what_only_helps_development() {
     let file = format!(
-        "[database]\nurl=\"postgres://u@h/d\"\n[redis]\nurl=\"redis://h\"\n[nats]\nurl=\"nats://h:4222\"\n\
+        "[database]\nurl=\"postgres://u:{LONG}@h/d\"\n[redis]\nurl=\"redis://:{LONG}@h\"\n\
+         [nats]\nurl=\"nats://{LONG}@h:4222\"\n\
          [token]\nsecret=\"{LONG}t\"\n[otp]\nsecret=\"{LONG}o\"\nexpose_codes=true\n\
-         [csrf]\nsecret=\"{LONG}c\"\n[secrets]\npassword_pepper=\"{LONG}p\"\nhash_key=\"{LONG}h\"\nsealing_key=\"{}01\"",
-        "ab".repeat(31)
+         [csrf]\nsecret=\"{LONG}c\"\n[secrets]\npassword_pepper=\"{LONG}p\"\nhash_key=\"{LONG}h\"\nsealing_key=\"{SEALING}\"",
     );
     let found = lines(&loaded(&file, &[]).all_problems());
     assert_eq!(found.len(), 4, "{found:?}");
@@ -120,11 +122,44 @@ fn defaults_and_short_secrets_are_refused() {
 }
 
 #[test]
+fn production_refuses_servers_without_credentials_or_with_known_ones() {
+    let refused = |production: bool, database: &str, redis: &str, nats: &str| {
+        let mut settings = Settings::default();
+        settings.database.url = database.into();
+        settings.redis.url = redis.into();
+        settings.nats.url = nats.into();
+        let keys = settings.validate(production).0.into_iter().map(|problem| problem.key);
+        keys.filter(|key| ["database.url", "redis.url", "nats.url"].contains(&&**key)).collect::<Vec<_>>()
+    };
+    let all = ["database.url", "redis.url", "nats.url"];
+    let (database, redis, nats) = ("postgres://app:gX4k9@h/d", "redis://:gX4k9@h", "nats://app:gX4k9@h,nats://h2");
+    assert!(refused(true, database, redis, nats).is_empty());
+    assert!(
+        refused(true, "postgres:///d?host=/run/postgresql&user=app", "redis+unix:///run/redis", "nats://gX4k9@h")
+            .is_empty()
+    );
+    assert!(
+        refused(true, "postgres://app@h/d?password=gX4k9", "rediss://app:gX4k9@h", "tls://h,tls://app:gX4k9@h2")
+            .is_empty()
+    );
+    for (database, redis, nats) in [
+        ("postgres://app@127.0.0.1/d", "redis://127.0.0.1", "nats://127.0.0.1:4222"),
+        ("postgres://app:@h/d", "redis://app@h", "nats://:@h"),
+        ("postgres://postgres:postgres@h/d", "redis://:foobared@h", "nats://nats:nats@h"),
+        ("postgres://app:app@h/d", "redis://default:Default@h", "nats://secret@h"),
+        ("postgres://app:%70assword@h/d", "redis://:redi%73@h", "nats://app:%61dmin@h"),
+    ] {
+        assert_eq!(refused(true, database, redis, nats), all, "{database} {redis} {nats}");
+        assert!(refused(false, database, redis, nats).is_empty());
+    }
+}
+
+#[test]
 fn a_command_is_held_up_only_by_what_it_uses() {
     let with = |file: &str| loaded(file, &[]).validated_for(&["database."]).map(|_| ());
-    assert_eq!(with("[database]\nurl = \"postgres://u@h/d\""), Ok(()));
+    assert_eq!(with("[database]\nurl = \"postgres://u:p9w@h/d\""), Ok(()));
     assert_eq!(with("[database]\nurl = \"mysql://h\"").unwrap_err().0.len(), 1);
-    assert_eq!(with("[database]\nurl = \"postgres://u@h/d\"\n[otp]\nmax_guesses = \"x\"").unwrap_err().0.len(), 1);
+    assert_eq!(with("[database]\nurl = \"postgres://u:p9w@h/d\"\n[otp]\nmax_guesses = \"x\"").unwrap_err().0.len(), 1);
 }
 
 #[test]
@@ -141,7 +176,7 @@ fn a_previous_pepper_may_be_missing_but_not_weak_or_the_same() {
 
 #[test]
 fn a_previous_sealing_key_has_a_name_and_is_another_key() {
-    let (old, new) = (format!("{}01", "ab".repeat(31)), format!("{}02", "ab".repeat(31)));
+    let (old, new) = (SEALING.to_owned(), SEALING.replace('0', "a"));
     let faults = |previous: &str, id: Option<&str>| {
         let mut settings = Settings::default();
         settings.secrets.sealing_key = new.as_str().into();

@@ -55,7 +55,7 @@ async fn config_check_shows_what_is_in_force_and_no_secret() {
     story(async |app| {
         let folder = Folder::new();
         let mut command = app.command(&folder, &["config", "check"]);
-        let token = folder.file("token", "a-token-secret-that-lies-in-a-file-0123456789\n");
+        let token = folder.file("token", "9a64ecc35dae9dd5179ac7261b41f25fe3be977ec7ecd153a252118d685ee8a0\n");
         command.env_remove("CIVICLENS__TOKEN__SECRET").env("CIVICLENS__TOKEN__SECRET_FILE", token);
         command.env("CIVICLENS__SERVER__CORS_ORIGINS", "https://a.example,https://b.example");
         // The file holds every other secret as it is shown, so that one source for each is left.
@@ -82,7 +82,7 @@ async fn config_check_shows_what_is_in_force_and_no_secret() {
         for secret in secrets {
             assert!(!said.out.contains(secret.expose()), "{}", said.out);
         }
-        assert!(!said.out.contains("lies-in-a-file"), "{}", said.out);
+        assert!(!said.out.contains("9a64ecc35dae9dd5"), "{}", said.out);
     })
     .await;
 }
@@ -100,7 +100,7 @@ fn config_check_names_every_problem_at_once_and_where_it_is() {
         format!("{at}: otp.max_guesses must be between 1 and 10"),
         format!("{at}: otp.lifetme"),
         "otp.lifetime".to_owned(),
-        format!("{at}: token.secret must be at least 32 bytes long"),
+        format!("{at}: token.secret must be"),
         "CIVICLENS__SERVER__WORKERS: server.workers".to_owned(),
         "database.url is required".to_owned(),
         "sms.provider must name a provider".to_owned(),
@@ -113,14 +113,40 @@ fn config_check_names_every_problem_at_once_and_where_it_is() {
     run(&["config", "check", "--config", &missing]).fails(&format!("{missing}: cannot be read"));
 }
 
+#[test]
+fn generated_secrets_are_what_production_asks_for() {
+    let folder = Folder::new();
+    let generated = run(&["secrets", "generate"]).ok().out;
+    assert_ne!(generated, run(&["secrets", "generate"]).ok().out);
+    let mut command = civiclens(["config", "check", "--config"]);
+    command.arg(folder.file("c.toml", &generated));
+    let said = Ended::of(command, "");
+    for key in ["token.secret", "otp.secret", "csrf.secret", "secrets."] {
+        assert!(!said.err.contains(key), "{}", said.err);
+    }
+    assert!(said.err.contains("database.url is required"), "{}", said.err);
+}
+
 #[actix::test]
 async fn serve_refuses_what_is_for_development_before_it_does_anything() {
     story(async |app| {
-        let refusals: [(&str, &str, &str); 4] = [
+        let refusals: [(&str, &str, &str); 8] = [
             ("SMS__PROVIDER", "log", "sms.provider must name a provider"),
             ("OTP__EXPOSE_CODES", "true", "otp.expose_codes is refused outside a development environment"),
-            ("TOKEN__SECRET", "default-token-secret-0123456789abcdefgh", "token.secret looks like a default"),
+            (
+                "TOKEN__SECRET",
+                "default-token-secret-0123456789abcdefgh",
+                "token.secret must be at least 32 bytes (256 bits)",
+            ),
             ("OTP__SECRET", app.settings.token.secret.expose(), "otp.secret must not be the same as token.secret"),
+            ("CSRF__SECRET", "correct-horse-battery-staple-correct-horse-battery", "csrf.secret is not random"),
+            (
+                "DATABASE__URL",
+                "postgres://postgres:postgres@127.0.0.1/civiclens",
+                "database.url holds a password that is",
+            ),
+            ("REDIS__URL", "redis://127.0.0.1:6379", "redis.url must hold a user and a password"),
+            ("NATS__URL", "nats://127.0.0.1:4222", "nats.url must hold a user and a password"),
         ];
         for (name, value, why) in refusals {
             let folder = Folder::new();
@@ -147,7 +173,8 @@ fn admin_create(database: &str, phone: &str, more: &[&str]) -> Command {
     let named = ["--full-name", "Asha Rao", "--email", "asha@example.org", "--employee-id", "EMP-1"];
     let mut command = civiclens([&["admin", "create", "--phone", phone], &named[..], more].concat());
     command.env("CIVICLENS__DATABASE__URL", database);
-    command.env("CIVICLENS__SECRETS__PASSWORD_PEPPER", "pepper-of-the-tests-0123456789abcdefghij");
+    command
+        .env("CIVICLENS__SECRETS__PASSWORD_PEPPER", "d2ba3766c56c9adb7a8353c388105d5b1dee241438442cf9399f81acefd4cce6");
     command
 }
 
