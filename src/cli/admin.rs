@@ -42,7 +42,7 @@ impl TryFrom<CreateAdmin> for NewAdmin {
     type Error = anyhow::Error;
 
     fn try_from(given: CreateAdmin) -> anyhow::Result<Self> {
-        let phone = Phone::parse(&given.phone).context("--phone")?;
+        let phone = Phone::parse_mobile(&given.phone).context("--phone")?;
         let said = |fault: FieldError| anyhow::anyhow!("{}: {}", fault.field, fault.message);
         let full_name = contact::full_name("--full-name", &given.full_name).map_err(said)?;
         let email = contact::email("--email", &given.email).map_err(said)?;

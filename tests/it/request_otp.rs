@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use futures::future::join_all;
+use serde_json::json;
 
 use crate::support::{Answer, Citizen, eventually, story, story_with};
 
@@ -129,6 +130,33 @@ async fn numbers_of_other_countries_get_no_codes() {
         let answer = app.citizen("+44 7911 123456").requests_code().await;
         answer.refused(422, "invalid").blames("phone", "country_not_allowed");
         assert_eq!(app.twilio.posts(), 0);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn landlines_and_service_numbers_get_no_codes() {
+    story(async |app| {
+        for number in ["022 2266 2222", "079 2658 1234", "1800 11 1234", "1860 123 4567"] {
+            let answer = app.citizen(number).requests_code().await.refused(422, "invalid");
+            answer.blames("phone", "phone_cannot_receive_sms");
+            let forgot = app.posts("/api/v1/auth/forgot-password", json!({ "phone": number })).await;
+            forgot.refused(422, "invalid").blames("phone", "phone_cannot_receive_sms");
+        }
+        assert_eq!(app.twilio.posts(), 0);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_number_is_taken_as_it_is_copied() {
+    story(async |app| {
+        for number in ["\u{202a}+91\u{a0}98765\u{2011}43210\u{202c}", "\t९८७६५ ४३२१०\n", "(0)98765·43210"]
+        {
+            app.posts("/api/v1/auth/request-otp", json!({ "phone": number })).await.ok();
+        }
+        let all = async || (app.twilio.messages_to("+919876543210").len() == 3).then_some(());
+        eventually("three messages", all).await;
     })
     .await;
 }

@@ -3,10 +3,17 @@
 //! Indian mobile numbers are known by the numbering plan (ten digits, the first of them 6 to 9), and by nothing else: which
 //! blocks were given to an operator changes faster than any table of them, and a new block must not be turned away. All other
 //! numbers are left to a library, whose tables cost 25 MiB when the first of them is asked for.
+//!
+//! Spellings are taken as they are copied from contacts, messages and web pages: white space, dashes, dots, brackets and
+//! format characters of any script are ignored, and digits of the scripts of India, of Arabic and of full width are digits.
 
 use std::fmt;
 
-use phonenumber::country;
+use phonenumber::metadata::DATABASE;
+use phonenumber::{Type, country};
+
+use super::entered::{self, Sign};
+use super::phone_india;
 
 /// The region assumed for a number without a country code.
 const DEFAULT_REGION: country::Id = country::IN;
@@ -23,6 +30,9 @@ pub enum PhoneError {
     /// A number of a country that is not served.
     #[error("numbers of this country are not accepted")]
     CountryNotAllowed,
+    /// A landline, toll-free, premium-rate or other number that receives no SMS.
+    #[error("this number cannot receive SMS; give a mobile number")]
+    NoSms,
 }
 
 impl PhoneError {
@@ -31,6 +41,7 @@ impl PhoneError {
         match self {
             Self::Invalid => "phone_invalid",
             Self::CountryNotAllowed => "country_not_allowed",
+            Self::NoSms => "phone_cannot_receive_sms",
         }
     }
 }
@@ -40,15 +51,18 @@ impl PhoneError {
 pub struct Phone(String);
 
 impl Phone {
-    /// Reads a number with spaces, dashes, dots and brackets, with `+91`, `91`, `0` or nothing before it.
+    /// Reads a number with `+91`, `91`, `0` or nothing before it, in any spelling that the module names.
     pub fn parse(text: &str) -> Result<Self, PhoneError> {
-        const LONGEST: usize = 32;
-        if text.len() > LONGEST || !text.chars().all(|c| c.is_ascii_digit() || " -.()+".contains(c)) {
-            return Err(PhoneError::Invalid);
-        }
-        let digits: String = text.chars().filter(|c| c.is_ascii_digit() || *c == '+').collect();
-        if digits.bytes().skip(1).any(|b| b == b'+') {
-            return Err(PhoneError::Invalid);
+        const LONGEST: usize = 64;
+        let mut digits = String::new();
+        for (number, character) in text.chars().enumerate() {
+            match entered::sign(character) {
+                _ if number >= LONGEST => return Err(PhoneError::Invalid),
+                Sign::Ignored => {}
+                Sign::Digit(digit) => digits.push(digit),
+                Sign::Other('+' | '\u{ff0b}') if digits.is_empty() => digits.push('+'),
+                Sign::Other(_) => return Err(PhoneError::Invalid),
+            }
         }
         let international = match digits.strip_prefix("00") {
             Some(rest) => format!("+{rest}"),
@@ -63,6 +77,25 @@ impl Phone {
             return Err(PhoneError::Invalid);
         }
         Ok(Self(number.format().mode(phonenumber::Mode::E164).to_string()))
+    }
+
+    /// Reads a number that is to receive SMS.
+    pub fn parse_mobile(text: &str) -> Result<Self, PhoneError> {
+        let phone = Self::parse(text)?;
+        phone.check_sms().map(|()| phone)
+    }
+
+    /// Refuses what receives no SMS: landlines, toll-free and premium-rate numbers and their like. Where a country's plan
+    /// does not tell mobile numbers from landlines, all of them pass.
+    pub fn check_sms(&self) -> Result<(), PhoneError> {
+        if let Some(national) = indian_mobile(&self.0) {
+            return if phone_india::is_landline(national) { Err(PhoneError::NoSms) } else { Ok(()) };
+        }
+        let number = phonenumber::parse(None, &self.0).map_err(|_| PhoneError::Invalid)?;
+        match number.number_type(&DATABASE) {
+            Type::Mobile | Type::FixedLineOrMobile | Type::PersonalNumber => Ok(()),
+            _ => Err(PhoneError::NoSms),
+        }
     }
 
     /// A number that the database has already checked.
@@ -144,9 +177,56 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for text in
-            ["", "+", "12345", "98765432101234567890", "98765abcde", "+91+9876543210", "+9198765", "9876543210\n"]
+            ["", "+", "12345", "98765432101234567890", "98765abcde", "+91+9876543210", "+9198765", "9876543210\0"]
         {
             assert_eq!(Phone::parse(text), Err(PhoneError::Invalid), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn copies_from_contacts_and_web_pages_are_accepted() {
+        for text in [
+            "\u{202a}+91 98765 43210\u{202c}",
+            "+91\u{a0}98765\u{2011}43210",
+            "\t98765\u{2009}43210\n",
+            "\u{feff}0 98765–43210",
+            "\u{2068}91 98765 43210\u{2069}",
+            "（+９１）９８７６５－４３２１０",
+            "98765\u{200b}43210",
+            "98765\u{ad}43210",
+            "9876.5·43210",
+            "[+91] 98765−43210",
+            "९८७६५ ४३२१०",
+            "+৯১ ৯৮৭৬৫ ৪৩২১০",
+            "٩٨٧٦٥ ٤٣٢١٠",
+        ] {
+            assert_eq!(Phone::parse(text).map(|p| p.to_string()), Ok("+919876543210".to_owned()), "{text:?}");
+        }
+        for text in ["98765/43210", "98765 43210 x7", "9876543210;", "①②③④⑤⑥⑦⑧⑨⓪", "\u{200b}".repeat(70).as_str()]
+        {
+            assert_eq!(Phone::parse(text), Err(PhoneError::Invalid), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn what_receives_no_sms_is_told_apart() {
+        for text in [
+            "022 2266 2222",
+            "080 2222 3333",
+            "079 2658 1234",
+            "0612 222 3333",
+            "1800 11 1234",
+            "1800 123 4567",
+            "1860 123 4567",
+            "+44 20 7946 0958",
+            "+44 9098 790123",
+            "+44 800 111 1111",
+        ] {
+            assert!(Phone::parse(text).is_ok(), "{text}");
+            assert_eq!(Phone::parse_mobile(text), Err(PhoneError::NoSms), "{text}");
+        }
+        for text in ["98765 43210", "70000 12345", "81234 56789", "60001 23456", "+1 650 253 0000", "+44 7911 123456"] {
+            assert!(Phone::parse_mobile(text).is_ok(), "{text}");
         }
     }
 
@@ -186,7 +266,13 @@ mod tests {
         }
 
         #[test]
-        fn parsing_never_panics_and_is_idempotent(text in "[0-9+() .-]{0,20}") {
+        fn an_indian_landline_is_what_the_library_takes_for_one(national in "[6-9][0-9]{9}") {
+            let number = phonenumber::parse(None, format!("{INDIA}{national}")).unwrap();
+            prop_assert_eq!(phone_india::is_landline(&national), number.number_type(&DATABASE) == Type::FixedLine);
+        }
+
+        #[test]
+        fn parsing_never_panics_and_is_idempotent(text in "([0-9+() .-]|\\PC){0,20}") {
             if let Ok(phone) = Phone::parse(&text) {
                 prop_assert_eq!(Phone::parse(phone.as_str()), Ok(phone));
             }

@@ -78,6 +78,7 @@ impl Coded for Error {
 
     fn detail(&self) -> String {
         match self {
+            Self::Phone(PhoneError::NoSms) => "Codes are sent to mobile numbers only.",
             Self::Phone(_) => "Codes are not sent to numbers of this country.",
             Self::Limited(_) => "Too many codes were requested. Wait before you ask for another.",
             Self::AddressLimited(_) => "Too many wrong codes were entered. Wait a little before you try again.",

@@ -77,11 +77,11 @@ impl Service {
         }
     }
 
-    /// Refuses numbers of countries that get no codes.
+    /// Refuses numbers of countries that get no codes, and numbers that receive no SMS.
     fn check_country(&self, phone: &Phone) -> Result<(), PhoneError> {
         let allowed = &self.parts.config.allowed_countries;
         match phone.country() {
-            Some(country) if allowed.contains(&country) => Ok(()),
+            Some(country) if allowed.contains(&country) => phone.check_sms(),
             _ => Err(PhoneError::CountryNotAllowed),
         }
     }

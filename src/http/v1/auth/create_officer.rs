@@ -9,7 +9,7 @@ use civiclens_actors::domain::secret::Secret;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::verify_otp::phone;
+use super::verify_otp::mobile;
 use crate::http::problem::Problem;
 use crate::http::{Administrator, ApiError, ApiState, Caller, ValidJson};
 
@@ -67,7 +67,7 @@ impl CreateOfficer {
         let employee_id =
             employee_id.map(|id| contact::employee_id("employee_id", &id)).transpose().map_err(refused)?;
         Ok(Officer {
-            phone: phone(&self.phone)?,
+            phone: mobile(&self.phone)?,
             email: contact::email("email", &self.email).map_err(refused)?,
             full_name: contact::full_name("full_name", &self.full_name).map_err(refused)?,
             password: self.password,
