@@ -246,22 +246,26 @@ async fn who_lost_an_answer_on_the_way_asks_again_on_the_same_device() {
     story(async |app| {
         let ravi = app.citizen(PHONE);
         let code = ravi.gets_code().await;
-        let enters_on = async |id: &str| {
-            let body = json!({ "phone": PHONE, "otp": code, "device": { "id": id, "name": "Pixel" } });
+        // Devices that were issued tokens when somebody else signed in there.
+        let used = app.citizen("98765 43219").signs_in().await.answer.text("device_token");
+        let other = app.citizen("98765 43218").signs_in().await.answer.text("device_token");
+        let before = app.live_sessions().await;
+        let enters_on = async |token: &str| {
+            let body = json!({ "phone": PHONE, "otp": code, "device": { "token": token, "name": "Pixel" } });
             app.posts("/api/v1/auth/verify-otp", body).await
         };
-        let first = enters_on("0123456789abcdef").await.ok();
+        let first = enters_on(&used).await.ok();
         assert_eq!(first.body["is_new_user"], true);
-        enters_on("fedcba9876543210").await.refused(401, "otp_invalid");
+        enters_on(&other).await.refused(401, "otp_invalid");
         ravi.enters(&code).await.refused(401, "otp_invalid");
-        let again = enters_on("0123456789abcdef").await.ok();
+        let again = enters_on(&used).await.ok();
         assert_eq!(again.body["session_id"], first.body["session_id"]);
         assert_eq!(again.body["is_new_user"], true);
         assert_eq!(again.text("refresh_token"), first.text("refresh_token"));
         // Whoever exchanged the refresh token had the answer.
         app.refreshes(&again.text("refresh_token")).await.ok();
-        enters_on("0123456789abcdef").await.refused(401, "otp_invalid");
-        assert_eq!(app.live_sessions().await, 1);
+        enters_on(&used).await.refused(401, "otp_invalid");
+        assert_eq!(app.live_sessions().await, before + 1);
         assert_eq!(app.failures().await, Vec::<String>::new());
     })
     .await;

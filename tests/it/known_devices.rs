@@ -1,43 +1,61 @@
 //! A device from which its owner came in before has a budget of its own: strangers cannot lock the owner out.
 
 use reqwest::header::{COOKIE, SET_COOKIE};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::support::{Answer, PASSWORD, TestApp, WRONG, story, story_with};
 
 const RAVI: &str = "98765 43210";
+
+/// The token of a device on which somebody signed in, as it is sent back.
+async fn device_of(app: &TestApp, phone: &str) -> Value {
+    json!({ "token": app.logs_in(phone, PASSWORD).await.ok().text("device_token") })
+}
 
 #[actix::test]
 async fn strangers_do_not_lock_the_owner_out() {
     story(async |app| {
         app.signs_up(RAVI).await;
         app.signs_up("98765 43211").await;
-        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.ok();
-        app.logs_in_on(json!({ "id": "tablet-of-ravi-04be", "name": "Tablet" }), RAVI, PASSWORD).await.ok();
-        app.logs_in_on(json!("phone-of-meera"), "98765 43211", PASSWORD).await.ok();
+        let (phone, tablet) = (device_of(app, RAVI).await, device_of(app, RAVI).await);
+        let other = device_of(app, "98765 43211").await;
+        app.logs_in_on(json!("Samsung Galaxy S23 Ultra"), RAVI, PASSWORD).await.ok();
+        app.logs_in_on(json!({ "id": "phone-of-ravi-7f3a91c2", "name": "Galaxy" }), RAVI, PASSWORD).await.ok();
         app.guesses(RAVI, 5).await;
-        for stranger in
-            [json!("phone-of-meera"), json!("phone"), json!({ "name": "phone-of-ravi-7f3a91c2" }), json!(null)]
-        {
+        let mut forged = phone["token"].as_str().unwrap().to_owned();
+        let last = forged.pop().unwrap();
+        forged.push(if last == 'A' { 'B' } else { 'A' });
+        let bare = phone["token"].as_str().unwrap().split_once('.').unwrap().0;
+        for stranger in [
+            // Names and ids are labels, whatever they say and whoever used them before.
+            json!("Samsung Galaxy S23 Ultra"),
+            json!({ "id": "phone-of-ravi-7f3a91c2", "name": "Galaxy" }),
+            json!({ "id": bare }),
+            json!({ "id": phone["token"] }),
+            json!({ "token": forged }),
+            json!({ "token": bare }),
+            json!({ "token": "" }),
+            other,
+            json!(null),
+        ] {
             app.logs_in_on(stranger, RAVI, PASSWORD).await.refused(429, "account_locked");
         }
         for _ in 0..3 {
-            app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.ok();
+            let answer = app.logs_in_on(phone.clone(), RAVI, PASSWORD).await.ok();
+            assert_eq!(answer.body["device_token"], phone["token"], "it stays the same device");
         }
         app.logs_in(RAVI, PASSWORD).await.refused(429, "account_locked");
 
         // Its own failures lock it, and no other device of the owner.
         for _ in 0..5 {
-            app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, WRONG).await.refused(401, "credentials_invalid");
+            app.logs_in_on(phone.clone(), RAVI, WRONG).await.refused(401, "credentials_invalid");
         }
-        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.refused(429, "account_locked");
-        app.logs_in_on(json!({ "id": "tablet-of-ravi-04be" }), RAVI, PASSWORD).await.ok();
+        app.logs_in_on(phone.clone(), RAVI, PASSWORD).await.refused(429, "account_locked");
+        app.logs_in_on(tablet.clone(), RAVI, PASSWORD).await.ok();
         assert_eq!(app.audited("auth.account_locked").await.len(), 2);
         let known = app.database_dump().await;
-        assert!(
-            known.contains("known_devices") && !known.contains("tablet-of-ravi-04be"),
-            "a device's id is kept as a hash"
-        );
+        let kept = |device: &Value| known.contains(device["token"].as_str().unwrap().split_once('.').unwrap().0);
+        assert!(known.contains("known_devices") && !kept(&tablet), "a device's token is kept as a hash");
     })
     .await;
 }
@@ -47,14 +65,14 @@ async fn nor_do_they_use_up_the_budget_of_its_devices() {
     let patient = |settings: &mut civiclens::config::Settings| settings.account.max_login_attempts = 100;
     story_with(patient, async |app| {
         app.signs_up(RAVI).await;
-        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.ok();
+        let device = device_of(app, RAVI).await;
         app.guesses(RAVI, 5).await;
         app.logs_in(RAVI, PASSWORD).await.refused(429, "rate_limited");
-        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.ok();
+        app.logs_in_on(device.clone(), RAVI, PASSWORD).await.ok();
         for _ in 0..5 {
-            app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, WRONG).await.refused(401, "credentials_invalid");
+            app.logs_in_on(device.clone(), RAVI, WRONG).await.refused(401, "credentials_invalid");
         }
-        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.refused(429, "rate_limited");
+        app.logs_in_on(device, RAVI, PASSWORD).await.refused(429, "rate_limited");
     })
     .await;
 }
@@ -63,17 +81,93 @@ async fn nor_do_they_use_up_the_budget_of_its_devices() {
 async fn a_code_can_be_entered_there_as_well() {
     story(async |app| {
         app.signs_up(RAVI).await;
-        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.ok();
+        let device = device_of(app, RAVI).await;
         app.guesses(RAVI, 5).await;
         let ravi = app.citizen(RAVI);
         ravi.sms().await;
         let code = ravi.gets_code().await;
-        let on = async |device: &str| {
+        let on = async |device: &Value| {
             let body = json!({ "phone": RAVI, "otp": code, "device": device });
             app.posts("/api/v1/auth/verify-otp", body).await
         };
-        on("another-phone").await.refused(429, "otp_attempts_exceeded");
-        on("phone-of-ravi-7f3a91c2").await.ok();
+        on(&json!("another-phone")).await.refused(429, "otp_attempts_exceeded");
+        on(&device).await.ok();
+    })
+    .await;
+}
+
+#[actix::test]
+async fn what_a_device_is_called_is_checked() {
+    story(async |app| {
+        app.signs_up(RAVI).await;
+        for (device, field) in [
+            (json!("n".repeat(65)), "device"),
+            (json!({ "name": "n".repeat(65) }), "device.name"),
+            (json!({ "id": "fifteen-letters" }), "device.id"),
+            (json!({ "id": "i".repeat(129) }), "device.id"),
+            (json!({ "id": "sixteen\ncharacters" }), "device.id"),
+        ] {
+            let answer = app.logs_in_on(device.clone(), RAVI, PASSWORD).await.refused(422, "invalid");
+            assert_eq!(answer.body["errors"][0]["field"], field, "{device}: {answer:?}");
+        }
+        for device in [json!("n".repeat(64)), json!({ "id": "sixteen-letters-", "name": "ਮੇਰਾ ਫ਼ੋਨ" }), json!({})]
+        {
+            app.logs_in_on(device, RAVI, PASSWORD).await.ok();
+        }
+    })
+    .await;
+}
+
+/// Signs in with headers and a device.
+async fn signs_in(app: &TestApp, user_agent: &str, device: &Value) -> Value {
+    let request = app.http.post(app.at("/api/v1/auth/login")).header("User-Agent", user_agent);
+    let answer = Answer::of(request.json(&json!({ "phone": RAVI, "password": PASSWORD, "device": device }))).await.ok();
+    json!({ "token": answer.text("device_token") })
+}
+
+#[actix::test]
+async fn a_sign_in_from_a_new_device_is_told_once() {
+    story(async |app| {
+        let told =
+            async || app.count("SELECT count(*) FROM outbox WHERE payload::text LIKE '%security.new_device.v1%'").await;
+        app.signs_up(RAVI).await;
+        // A client that sends no token back is known by its kind only.
+        for _ in 0..3 {
+            signs_in(app, "curl/8.5.0", &json!(null)).await;
+        }
+        assert_eq!(told().await, 1);
+        let device = signs_in(app, "Wget/1.2", &json!(null)).await;
+        assert_eq!(told().await, 2);
+        for agent in ["Wget/1.2", "Wget/1.3", "curl/8.5.0"] {
+            signs_in(app, agent, &device).await;
+        }
+        assert_eq!(told().await, 2, "it is known by its token, whatever it says that it is");
+        // Who knows what the owner's device calls itself is still told of.
+        signs_in(app, "Wget/1.2", &json!(null)).await;
+        assert_eq!(told().await, 3);
+        // A token of somebody else's device is no old one here.
+        app.signs_up("98765 43211").await;
+        let other = device_of(app, "98765 43211").await;
+        let before = told().await;
+        signs_in(app, "Wget/1.2", &other).await;
+        assert_eq!(told().await, before + 1);
+    })
+    .await;
+}
+
+#[actix::test]
+async fn a_device_that_returns_is_not_pushed_out_by_those_that_do_not() {
+    story(async |app| {
+        app.signs_up(RAVI).await;
+        let device = device_of(app, RAVI).await;
+        signs_in(app, "curl/8.5.0", &device).await;
+        for number in 0..30 {
+            signs_in(app, &format!("curl/8.{number}"), &json!({ "name": format!("Computer {number}") })).await;
+        }
+        let kept = app.count("SELECT count(*) FROM known_devices WHERE user_id = (SELECT max(id) FROM users)").await;
+        assert!(kept <= 23, "{kept}");
+        app.guesses(RAVI, 5).await;
+        app.logs_in_on(device, RAVI, PASSWORD).await.ok();
     })
     .await;
 }

@@ -202,14 +202,15 @@ async fn an_administrator_ends_a_lock() {
         let admin = app.admin().await;
         app.has(&admin, "98765 00002", "nodal_officer").await;
         let ravi = app.signs_up(RAVI).await;
-        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.ok();
+        let token = app.logs_in(RAVI, PASSWORD).await.ok().text("device_token");
+        let device = json!({ "token": token });
         let path = format!("/api/v1/admin/users/{}/unlock", ravi.user_id());
         app.guesses(RAVI, 5).await;
         for _ in 0..5 {
-            app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, WRONG).await.refused(401, "credentials_invalid");
+            app.logs_in_on(device.clone(), RAVI, WRONG).await.refused(401, "credentials_invalid");
         }
         locked(app.logs_in(RAVI, PASSWORD).await, 30);
-        locked(app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await, 30);
+        locked(app.logs_in_on(device.clone(), RAVI, PASSWORD).await, 30);
 
         let officer = app.enters("98765 00002").await;
         for other in [&officer, &ravi] {
@@ -224,7 +225,7 @@ async fn an_administrator_ends_a_lock() {
         app.guesses(RAVI, 4).await;
         app.logs_in(RAVI, PASSWORD).await.ok();
         app.guesses(RAVI, 1).await;
-        app.logs_in_on(json!("phone-of-ravi-7f3a91c2"), RAVI, PASSWORD).await.ok();
+        app.logs_in_on(device.clone(), RAVI, PASSWORD).await.ok();
         let unlocked = app.audited("auth.account_unlocked").await;
         assert_eq!(unlocked.len(), 1);
         assert_eq!((unlocked[0].user, unlocked[0].actor), (Some(ravi.user_id()), Some(admin.user_id())));

@@ -3,6 +3,8 @@
 use std::net::{IpAddr, Ipv6Addr};
 
 use super::device_name::device_label;
+use super::device_token::DeviceId;
+use super::keys::HashKey;
 use super::language::Language;
 
 /// The client of a request.
@@ -41,27 +43,36 @@ pub fn network_bits(address: IpAddr) -> u128 {
     }
 }
 
-/// A device as the client describes it.
-#[derive(Clone, Debug, Default)]
+/// A device. Only the token that was issued to it makes it known; what the client says of it is a label.
+#[derive(Clone, Debug)]
 pub struct Device {
+    /// The device that holds our token, or will hold the one that is answered.
+    pub issued: DeviceId,
+    /// Whether the client sent that token: otherwise it is a new one, which nobody holds yet.
+    pub returned: bool,
     /// The client's own id for the device.
     pub id: Option<String>,
     /// A name a person would recognise.
     pub name: Option<String>,
 }
 
-/// The shortest device id that a stranger is taken not to guess: 16 characters, as of a random number in hexadecimal.
-const UNGUESSABLE: usize = 16;
-
 impl Device {
-    /// The id, if it is one that strangers do not guess.
-    pub fn secret_id(&self) -> Option<&str> {
-        self.id.as_deref().filter(|id| id.len() >= UNGUESSABLE)
-    }
-
     /// A text that names the device to its owner, with nothing in it that is a link.
     pub fn label(&self) -> Option<String> {
         device_label(self.name.as_deref()?)
+    }
+
+    /// The device, if the client proved to be it by sending our token.
+    pub fn proven(&self) -> Option<&DeviceId> {
+        self.returned.then_some(&self.issued)
+    }
+
+    /// The keyed hashes, by the present key and then by the previous one, of what kind of device this claims to be: the
+    /// client's own id for it and its label. They tell whether a sign-in is worth a notice where the client sends no token
+    /// back, and nothing else.
+    pub fn kind_hashes(device: Option<&Self>, label: Option<&str>, key: &HashKey) -> Vec<[u8; 32]> {
+        let id = device.and_then(|device| device.id.as_deref()).unwrap_or_default();
+        key.hashes("device", &["kind", id, label.unwrap_or_default()])
     }
 }
 
@@ -83,9 +94,12 @@ mod tests {
 
     #[test]
     fn device_labels_are_clean_and_bounded() {
-        let device = Device { id: Some("x".into()), name: Some(format!("My\u{7} phone\r\n{}", "y".repeat(500))) };
-        let label = device.label().unwrap_or_default();
+        let named = |name: Option<String>| {
+            let issued = DeviceId::from_kept("d".to_owned());
+            Device { issued, returned: false, id: Some("x".into()), name }.label()
+        };
+        let label = named(Some(format!("My\u{7} phone\r\n{}", "y".repeat(500)))).unwrap_or_default();
         assert!(label.starts_with("My phone") && label.chars().count() <= 64);
-        assert_eq!(Device::default().label(), None);
+        assert_eq!(named(None), None);
     }
 }

@@ -25,7 +25,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::domain::device_cookie;
+    use crate::domain::device_token::DeviceId;
     use crate::domain::entropy::SystemEntropy;
 
     proptest! {
@@ -44,10 +44,10 @@ mod tests {
     }
 
     #[test]
-    fn a_device_cookie_is_no_token() {
+    fn a_device_token_is_no_csrf_token() {
         let (key, entropy) = (HashKey::new(&Secret::from("k".repeat(32))), SystemEntropy::default());
-        let cookie = device_cookie::issue(&key, &entropy).unwrap();
-        assert!(!is_valid(&key, 1.into(), cookie.value.expose()));
-        assert_eq!(device_cookie::verify(&key, token(&key, 1.into(), &entropy).unwrap().expose()), None);
+        let device = DeviceId::draw(&key, &entropy).unwrap();
+        assert!(!is_valid(&key, 1.into(), device.token(&key).expose()));
+        assert_eq!(DeviceId::verify(&key, token(&key, 1.into(), &entropy).unwrap().expose()), None);
     }
 }

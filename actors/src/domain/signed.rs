@@ -21,15 +21,9 @@ pub(super) fn issue(
     Ok((random, whole))
 }
 
-fn sign(key: &HashKey, domain: &str, holder: &str, random: &str) -> String {
+/// The whole text of a random part that [`issue`] drew or [`verify`] answered, signed by the present key.
+pub(super) fn sign(key: &HashKey, domain: &str, holder: &str, random: &str) -> String {
     format!("{random}.{}", URL_SAFE_NO_PAD.encode(key.hash(domain, &[holder, random])))
-}
-
-/// A text that [`verify`] accepted, signed anew. Returns `None` if the present key signed it.
-pub(super) fn renew(key: &HashKey, domain: &str, holder: &str, text: &str) -> Option<String> {
-    let (random, mac) = text.split_once('.')?;
-    let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
-    (!key.is_present(&mac)).then(|| sign(key, domain, holder, random))
 }
 
 /// The random part of a text that [`issue`] made under this key or the one before, for the same purpose and holder. Returns `None` for

@@ -61,11 +61,11 @@ pub struct Failure<'a> {
 }
 
 impl Guard {
-    /// Whose failures are counted if strangers are locked out: a device from which the account was entered before. Returns
-    /// `None` for any other.
+    /// Whose failures are counted if strangers are locked out: a device from which the account was entered before, and which
+    /// sent the token it was issued. Returns `None` for any other.
     pub async fn own_subject(&self, phone: &Phone, device: Option<&Device>) -> Result<Option<Subject>, Error> {
-        let Some(id) = device.and_then(Device::secret_id) else { return Ok(None) };
-        let known = self.db.known_device(phone, &self.hash_key.hashes("device", &["id", id])).await?;
+        let Some(device) = device.and_then(Device::proven) else { return Ok(None) };
+        let known = self.db.known_device(phone, &device.hashes(&self.hash_key)).await?;
         Ok(known.map(|hash| Subject::device(phone, &hash)))
     }
 

@@ -17,15 +17,15 @@ impl Service {
         let mut work = self.parts.db.begin().await?;
         let Some(found) = work.lock_session_of_proof(proof_id).await? else { return Ok(Repeated::Nothing) };
         let Repeatable { session_id, session, holder, device_hash, is_untouched, made_account, has_password } = found;
-        let is_named = device.as_ref().is_some_and(|device| device.secret_id().is_some());
-        let hashes = self.device_hashes(device.as_ref(), None);
-        let same = is_named && device_hash.as_deref().is_some_and(|known| hashes.iter().any(|hash| hash == known));
+        let hashes = device.as_ref().map(|device| device.issued.hashes(&self.parts.hash_key)).unwrap_or_default();
+        let is_same = device_hash.as_deref().is_some_and(|known| hashes.iter().any(|hash| hash == known));
+        let same = is_same && device.as_ref().is_some_and(|device| device.returned);
         let over = session.is_revoked || session.expires_at <= now || session.idle_until.is_some_and(|end| end <= now);
         let may_go_on = is_untouched && !over && holder.is_active && !self.has_outgrown(&holder, &session);
         if !may_go_on || !(lost || same) {
             return Ok(Repeated::Refused);
         }
-        if let (false, true, Some(before), Some(hash)) = (same, is_named, &device_hash, hashes.first()) {
+        if let (false, Some(hash), Some(before)) = (is_same, hashes.first(), &device_hash) {
             work.move_session((holder.id, session_id), before, hash).await?;
         }
         work.record(Entry::by_user(Action::SignInAnsweredAgain, holder.id, &client).on("session", session_id));

@@ -100,8 +100,13 @@ impl Service {
             ended = self.end_oldest_in(work, account.id, most.saturating_sub(1), client, now).await?;
         }
         let label = device.and_then(Device::label).or_else(|| client.user_agent.as_deref().and_then(device_name));
-        let device_hashes = self.device_hashes(device, label.as_deref());
+        let key = &self.parts.hash_key;
+        let kind_hashes = Device::kind_hashes(device, label.as_deref(), key);
+        // Where nobody described a device none was issued a token, and only its kind is noted.
+        let device_hashes = device.map_or_else(|| kind_hashes.clone(), |device| device.issued.hashes(key));
+        work.rehash_device(account.id, &kind_hashes).await?;
         work.rehash_device(account.id, &device_hashes).await?;
+        let kind_hash = kind_hashes.first().copied().unwrap_or_default();
         let seed = entropy::bytes(&*self.parts.entropy)?;
         let (life, idle) = self.terms(account.role);
         // What a temporary password opened ends with it.
@@ -113,7 +118,9 @@ impl Service {
             login_method: method,
             amr: &amr,
             device: label.as_deref(),
-            device_hash: device_hashes.first().copied().unwrap_or_default(),
+            device_hash: device_hashes.first().copied().unwrap_or(kind_hash),
+            kind_hash,
+            returned: device.is_some_and(|device| device.returned),
             user_agent: client.user_agent.as_deref(),
             ip: client.ip,
             expires_at,
@@ -124,9 +131,6 @@ impl Service {
             shows_factor,
         };
         let (session_id, new_device) = work.open_session(&new, !is_new, now).await.map_err(proof_used)?;
-        if new_device {
-            work.forget_old_devices(account.id).await?;
-        }
         let facts = Facts {
             user_id: account.id,
             role: account.role,
@@ -192,14 +196,6 @@ impl Service {
             self.parts.notices.new_device(work, account, device.as_deref(), client, now)?;
         }
         Ok(())
-    }
-
-    /// By what a device is recognised: the client's own id for it; else what its browser calls itself, which tells one kind
-    /// of device from another and proves nothing. Who says neither is of a kind, too. By the present hash key first.
-    pub(super) fn device_hashes(&self, device: Option<&Device>, label: Option<&str>) -> Vec<[u8; 32]> {
-        let id = device.and_then(|device| device.id.as_deref());
-        let (kind, text) = id.map_or(("kind", label.unwrap_or_default()), |id| ("id", id));
-        self.parts.hash_key.hashes("device", &[kind, text])
     }
 }
 

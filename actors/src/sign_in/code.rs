@@ -57,7 +57,7 @@ impl Handle {
                 if spent.failed > 0 && matches!(outcome, Outcome::Session(_)) {
                     self.parts.guard.forget_failures(&subject).await;
                 }
-                Ok(SignedIn { code: Some(spent.code), ..outcome.into() })
+                Ok(SignedIn { code: Some(spent.code), ..outcome.into() }.on(device))
             }
             Err(error) => {
                 match what_is_left(&error, spent.again) {

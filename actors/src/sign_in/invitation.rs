@@ -36,6 +36,6 @@ impl Handle {
         if matches!(outcome, Outcome::Session(_)) {
             self.parts.guard.forget_failures(&subject).await;
         }
-        Ok(outcome.into())
+        Ok(SignedIn::from(outcome).on(device))
     }
 }

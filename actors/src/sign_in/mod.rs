@@ -28,6 +28,7 @@ pub use crate::sessions::Opened;
 use crate::domain::backup_code::BackupCode;
 use crate::domain::client::Device;
 use crate::domain::clock::Clock;
+use crate::domain::device_token::DeviceId;
 use crate::domain::entropy::Entropy;
 use crate::domain::keys::HashKey;
 use crate::domain::limit::Budget;
@@ -77,6 +78,8 @@ pub struct SignedIn {
     pub code: Option<otp::CodeRef>,
     /// The last step that led to it, which can be answered again if nobody gets the answer.
     pub step: Option<StepRef>,
+    /// The device that the session is open on, to be told its token.
+    pub device: Option<DeviceId>,
     /// Backup codes, if a second factor was set up on the way. They are shown this once.
     pub backup_codes: Vec<BackupCode>,
 }
@@ -133,8 +136,15 @@ impl Handle {
     }
 }
 
+impl SignedIn {
+    /// The same, on `device`.
+    fn on(self, device: Option<Device>) -> Self {
+        Self { device: device.map(|device| device.issued), ..self }
+    }
+}
+
 impl From<Outcome> for SignedIn {
     fn from(outcome: Outcome) -> Self {
-        Self { outcome, budget: None, code: None, step: None, backup_codes: Vec::new() }
+        Self { outcome, budget: None, code: None, step: None, device: None, backup_codes: Vec::new() }
     }
 }

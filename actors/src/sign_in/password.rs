@@ -92,7 +92,7 @@ impl Handle {
         };
         self.end(attempt, &outcome).await;
         guard.proved(&account, "password").await;
-        Ok(SignedIn { budget: Some(budget.given_back()), ..outcome?.into() })
+        Ok(SignedIn { budget: Some(budget.given_back()), ..outcome?.into() }.on(device))
     }
 
     /// Ends an attempt that was no failure: only a session forgives earlier ones.

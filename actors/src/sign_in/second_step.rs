@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use super::{Entering, Error, Handle, Outcome, SecondStep, SignedIn};
 use crate::domain::client::{Client, Device};
+use crate::domain::device_token::DeviceId;
 use crate::domain::entropy;
 use crate::domain::keys::opaque_token;
 use crate::domain::language::Language;
@@ -41,6 +42,8 @@ struct Waiting {
     /// The token epoch of the account in which that was proven.
     token_epoch: i32,
     subject: String,
+    /// The device that was issued a token, and whether it sent it.
+    device_issued: Option<(String, bool)>,
     device_id: Option<String>,
     device_name: Option<String>,
     expires_at: DateTime<Utc>,
@@ -76,8 +79,9 @@ impl Waiting {
     }
 
     fn device(&self) -> Option<Device> {
+        let (issued, returned) = self.device_issued.clone()?;
         let (id, name) = (self.device_id.clone(), self.device_name.clone());
-        (id.is_some() || name.is_some()).then_some(Device { id, name })
+        Some(Device { issued: DeviceId::from_kept(issued), returned, id, name })
     }
 
     /// What was proven so far, and `more`.
@@ -137,6 +141,7 @@ impl Handle {
             methods: methods.iter().map(|method| (*method).to_owned()).collect(),
             token_epoch,
             subject: entering.subject.as_str().to_owned(),
+            device_issued: entering.device.map(|device| (device.issued.as_str().to_owned(), device.returned)),
             device_id: entering.device.and_then(|device| device.id.clone()),
             device_name: entering.device.and_then(|device| device.name.clone()),
             expires_at: self.parts.clock.now() + LIFE,
@@ -241,7 +246,7 @@ impl Handle {
             self.parts.guard.forget_failures(&subject).await;
         }
         let step = Some(StepRef(token.clone()));
-        Ok(SignedIn { budget, step, ..outcome?.into() })
+        Ok(SignedIn { budget, step, ..outcome?.into() }.on(waiting.device()))
     }
 
     /// Opens the session, of which there is one however many try at once. A token whose login could not be finished stays good.
@@ -337,6 +342,6 @@ impl Handle {
             self.parts.guard.forget_failures(&subject).await;
         }
         let step = Some(StepRef(token.clone()));
-        Ok(SignedIn { step, backup_codes, ..outcome.into() })
+        Ok(SignedIn { step, backup_codes, ..outcome.into() }.on(waiting.device()))
     }
 }

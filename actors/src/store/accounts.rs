@@ -11,9 +11,6 @@ use crate::domain::principal::UserId;
 use crate::domain::role::{ProfileLevel, Role};
 use crate::domain::second_step::{self, Method};
 
-/// The devices of one user that are remembered: those used last.
-const MOST_DEVICES: i64 = 20;
-
 /// What signing in needs to know of a user. Its `Debug` shows only the id.
 #[derive(Clone)]
 pub struct Account {
@@ -294,19 +291,6 @@ impl UnitOfWork {
             .execute(self.connection())
             .await?;
         }
-        Ok(())
-    }
-
-    /// Forgets the devices that the user signed in from the longest ago, so that a bounded number is left.
-    pub async fn forget_old_devices(&mut self, id: UserId) -> Result<(), Error> {
-        sqlx::query!(
-            "DELETE FROM known_devices WHERE user_id = $1 AND device_hash IN
-                 (SELECT device_hash FROM known_devices WHERE user_id = $1 ORDER BY last_seen DESC OFFSET $2)",
-            id.get(),
-            MOST_DEVICES
-        )
-        .execute(self.connection())
-        .await?;
         Ok(())
     }
 }

@@ -25,8 +25,12 @@ pub struct NewSession<'a> {
     pub amr: &'a [String],
     /// What the user would call the device.
     pub device: Option<&'a str>,
-    /// The keyed hash by which the device is recognised.
+    /// The keyed hash of the token that was issued to the device.
     pub device_hash: [u8; 32],
+    /// The keyed hash of what kind of device it claims to be.
+    pub kind_hash: [u8; 32],
+    /// Whether the client sent that token.
+    pub returned: bool,
     /// The client's user agent.
     pub user_agent: Option<&'a str>,
     /// The client's address.
@@ -79,8 +83,11 @@ pub struct Listed {
 
 impl UnitOfWork {
     /// Opens a session, notes the device, and counts the login unless it made the account. Answers whether it is the first
-    /// time that the user signed in from this device, while they have used another. Fails with [`Error::Refused`] where a session
-    /// was opened with the same proof. One statement, since every one costs a round trip.
+    /// time that the user signed in from this device, while they have used another. A client that sends its token back is
+    /// recognised by it; any other is new if its kind is, and its kind stands for nothing any more once the token that was
+    /// issued to it came back. Of the devices of one user twenty are remembered besides this one, those that send their tokens
+    /// back before others. Fails with [`Error::Refused`] where a session was opened with the same proof. One statement, since
+    /// every one costs a round trip.
     pub async fn open_session(
         &mut self,
         new: &NewSession<'_>,
@@ -91,19 +98,33 @@ impl UnitOfWork {
             r#"WITH counted AS (
                    UPDATE users SET last_login = $9, last_login_method = $3, login_count = login_count + 1
                    WHERE id = $1 AND $14),
-               others AS (SELECT EXISTS (SELECT 1 FROM known_devices WHERE user_id = $1) AS exist),
-               device AS (
-                   INSERT INTO known_devices AS d (user_id, device_hash, label, first_seen, last_seen)
-                   VALUES ($1, $6, $5, $9, $9)
-                   ON CONFLICT (user_id, device_hash) DO UPDATE SET last_seen = $9, label = coalesce($5, d.label)
-                   RETURNING d.xmax = 0 AS is_new),
+               before AS (SELECT device_hash, returned, replaced, last_seen FROM known_devices WHERE user_id = $1),
+               noted AS (
+                   INSERT INTO known_devices AS d (user_id, device_hash, label, first_seen, last_seen, returned)
+                   SELECT DISTINCT $1, hash, $5, $9, $9, $15::bool
+                   FROM unnest(CASE WHEN $15 THEN ARRAY[$6::bytea] ELSE ARRAY[$6::bytea, $16::bytea] END) AS hash
+                   ON CONFLICT (user_id, device_hash)
+                   DO UPDATE SET last_seen = $9, label = coalesce($5, d.label), returned = d.returned OR $15,
+                                 replaced = false),
+               kind AS (
+                   UPDATE known_devices SET replaced = true
+                   WHERE user_id = $1 AND device_hash = $16 AND device_hash <> $6 AND $15
+                     AND EXISTS (SELECT 1 FROM before WHERE device_hash = $6 AND NOT returned)),
+               forgotten AS (
+                   DELETE FROM known_devices
+                   WHERE user_id = $1 AND device_hash NOT IN ($6, $16) AND device_hash IN
+                       (SELECT device_hash FROM before ORDER BY returned DESC, last_seen DESC OFFSET 20)),
                opened AS (
                    INSERT INTO sessions (user_id, refresh_seed, login_method, amr, device, device_hash, user_agent,
                                          ip_address, auth_time, created_at, last_activity, expires_at, access_until,
                                          idle_seconds, is_staff, proof_id, factor_time)
-                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, $12, $13, $15,
-                           CASE WHEN $16 THEN $9 END) RETURNING id)
-               SELECT o.id AS "id!", (d.is_new AND s.exist) AS "is_new_device!" FROM opened o, device d, others s"#,
+                   VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $9, $10, $11, $12, $13, $17,
+                           CASE WHEN $18 THEN $9 END) RETURNING id)
+               SELECT o.id AS "id!",
+                      (EXISTS (SELECT 1 FROM before) AND NOT EXISTS
+                          (SELECT 1 FROM before WHERE device_hash = CASE WHEN $15 THEN $6 ELSE $16 END AND NOT replaced))
+                      AS "is_new_device!"
+               FROM opened o"#,
             new.user_id.get(),
             &new.refresh_seed,
             new.login_method,
@@ -118,6 +139,8 @@ impl UnitOfWork {
             new.idle.and_then(|idle| i32::try_from(idle.num_seconds()).ok()),
             new.is_staff,
             counts,
+            new.returned,
+            &new.kind_hash,
             new.proof_id,
             new.shows_factor,
         )

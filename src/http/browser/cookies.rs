@@ -50,7 +50,7 @@ impl Browser {
     }
 
     /// Names the browser from now on.
-    pub(in crate::http) fn keep_device(&self, response: &mut HttpResponse, value: &Secret) {
+    pub(super) fn keep_device(&self, response: &mut HttpResponse, value: &Secret) {
         add(response, &self.bake(Kind::Device, value.expose(), DEVICE_AGE));
     }
 

@@ -32,8 +32,8 @@ impl Handle {
             waiting => waiting?,
         };
         let before = waiting.device();
-        let id = device.and_then(Device::secret_id);
-        let same = id.is_some() && id == before.as_ref().and_then(Device::secret_id);
+        let proven = device.and_then(Device::proven);
+        let same = proven.is_some() && proven == before.as_ref().map(|before| &before.issued);
         if !(lost || same) {
             return Err(otp::Error::Invalid { guessed: false, lock: None }.into());
         }
@@ -91,7 +91,7 @@ impl Handle {
             Repeated::Session(opened) => {
                 self.keep_done(token, kept, code, false).await;
                 let signed_in = SignedIn::from(Outcome::Session(opened));
-                Ok(Some(SignedIn { step: Some(StepRef(token.clone())), ..signed_in }))
+                Ok(Some(SignedIn { step: Some(StepRef(token.clone())), ..signed_in }.on(device)))
             }
             Repeated::Refused => Err(Error::MfaTokenInvalid),
             Repeated::Nothing => Ok(None),

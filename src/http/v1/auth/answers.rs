@@ -5,6 +5,7 @@ use actix_web::{HttpRequest, HttpResponse};
 use civiclens_actors::domain::backup_code::BackupCode;
 use civiclens_actors::domain::client::Device;
 use civiclens_actors::domain::code::Code;
+use civiclens_actors::domain::device_token::DeviceId;
 use civiclens_actors::domain::limit::Budget;
 use civiclens_actors::domain::secret::Secret;
 use civiclens_actors::sessions::Opened;
@@ -64,6 +65,9 @@ pub(in crate::http) struct OpenSession {
     /// A sentence for a person; where this is no sign-in.
     #[serde(skip_serializing_if = "Option::is_none")]
     message: Option<&'static str>,
+    /// What makes the device known: send it as `device.token` from now on. Left out where it went into a cookie.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    device_token: Option<String>,
     /// Ten codes, each good once instead of the second factor; only where one was set up on the way in. Shown this once.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     backup_codes: Vec<String>,
@@ -90,16 +94,16 @@ impl<'a> Answering<'a> {
         Ok(Self::new(state, request))
     }
 
-    /// The device that signs in, and the cookie that will name it if it is a browser that has none.
-    pub(super) fn device(&self, body: Option<DeviceBody>) -> Result<(Option<Device>, Option<Secret>), ApiError> {
-        self.state.browser.device(self.request, body).map_err(|error| ApiError::internal(&error))
+    /// The device that signs in.
+    pub(super) fn device(&self, body: Option<DeviceBody>) -> Result<Device, ApiError> {
+        self.state.browser.device(self.request, body)
     }
 
-    /// Answers how a sign-in went on, and names a browser that has no name yet.
-    pub(super) fn signed_in(&self, signed_in: SignedIn, device: Option<&Secret>) -> Result<HttpResponse, ApiError> {
-        let SignedIn { outcome, budget, code, step, backup_codes } = signed_in;
+    /// Answers how a sign-in went on, and tells the device its token.
+    pub(super) fn signed_in(&self, signed_in: SignedIn) -> Result<HttpResponse, ApiError> {
+        let SignedIn { outcome, budget, code, step, device, backup_codes } = signed_in;
         let mut response = match outcome {
-            Outcome::Session(opened) => self.token(&opened, &backup_codes)?,
+            Outcome::Session(opened) => self.token(&opened, device.as_ref(), &backup_codes)?,
             Outcome::SecondStep(step) => {
                 let portal = self.state.settings.server.public_address();
                 let detail = format!("This account needs a second step. Open {portal}/portal to sign in.");
@@ -108,7 +112,7 @@ impl<'a> Answering<'a> {
             Outcome::Enrolment(step) => goes_on(Code::MfaEnrolmentRequired, ENROLMENT.to_owned(), step, budget),
         };
         if let Some(device) = device {
-            self.state.browser.keep_device(&mut response, device);
+            self.state.browser.name_device(self.request, &mut response, &device);
         }
         if let Some(budget) = budget {
             put_budget(&mut response, budget);
@@ -129,15 +133,25 @@ impl<'a> Answering<'a> {
     }
 
     /// Answers the tokens of a session: in the body, or in cookies where those were asked for.
-    pub(super) fn token(&self, opened: &Opened, backup_codes: &[BackupCode]) -> Result<HttpResponse, ApiError> {
-        self.renewed(opened, None, backup_codes)
+    pub(super) fn token(
+        &self,
+        opened: &Opened,
+        device: Option<&DeviceId>,
+        backup_codes: &[BackupCode],
+    ) -> Result<HttpResponse, ApiError> {
+        self.answer(opened, None, device, backup_codes)
     }
 
     /// The same, with a sentence for a person, for a session that goes on after a change.
-    pub(super) fn renewed(
+    pub(super) fn renewed(&self, opened: &Opened, message: &'static str) -> Result<HttpResponse, ApiError> {
+        self.answer(opened, Some(message), None, &[])
+    }
+
+    fn answer(
         &self,
         opened: &Opened,
         message: Option<&'static str>,
+        device: Option<&DeviceId>,
         backup_codes: &[BackupCode],
     ) -> Result<HttpResponse, ApiError> {
         let in_cookies = self.by_cookie || wants_cookies(self.request)?;
@@ -159,6 +173,9 @@ impl<'a> Answering<'a> {
             password_set: opened.password_set,
             csrf_token: csrf.as_ref().map(|csrf| csrf.expose().to_owned()),
             message,
+            device_token: device
+                .and_then(|device| browser.device_token(self.request, device))
+                .map(|token| token.expose().to_owned()),
             backup_codes: shown(backup_codes),
         });
         if let Some(csrf) = csrf {

@@ -72,9 +72,9 @@ pub(in crate::http) async fn handle(
     let Login { phone: number, password, portal_type, device } = body.0;
     let phone = phone(&number)?;
     let answering = Answering::to_page(&state, &request)?;
-    let (device, cookie) = answering.device(device)?;
+    let device = Some(answering.device(device)?);
     let portal = portal_type.map(Portal::from).unwrap_or_default();
     let credentials = Credentials { phone, password, portal, device };
     let signed_in = state.sign_in.with_password(credentials, caller.0).await?;
-    answering.signed_in(signed_in, cookie.as_ref())
+    answering.signed_in(signed_in)
 }

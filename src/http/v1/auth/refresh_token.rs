@@ -55,7 +55,7 @@ pub(in crate::http) async fn handle(
         }
     };
     let opened = state.sessions.refresh(token.expose(), caller.0).await?;
-    answering.token(&opened, &[])
+    answering.token(&opened, None, &[])
 }
 
 /// The token of a browser, which must prove that the page meant it.

@@ -57,5 +57,5 @@ pub(in crate::http) async fn handle(
         return Answering { by_cookie, ..answering }.renewed(&opened, Some(message), &codes);
     };
     let signed_in = state.sign_in.with_second_step(&token, method.as_deref(), &code, caller.0).await?;
-    answering.signed_in(signed_in, None)
+    answering.signed_in(signed_in)
 }

@@ -37,6 +37,11 @@ pub(super) fn phone(text: &str) -> Result<Phone, ApiError> {
     Phone::parse(text).map_err(|error| ApiError::phone("phone", error))
 }
 
+/// Reads a phone that is to receive SMS.
+pub(super) fn mobile(text: &str) -> Result<Phone, ApiError> {
+    Phone::parse_mobile(text).map_err(|error| ApiError::phone("phone", error))
+}
+
 /// Exchanges a one-time code for a session.
 ///
 /// Makes a citizen's account on the first success. Answers `401 otp_invalid` for wrong, expired, unknown and used
@@ -62,7 +67,7 @@ pub(in crate::http) async fn handle(
     let VerifyOtp { phone: number, otp, device } = body.0;
     let (phone, code) = (phone(&number)?, code("otp", &otp)?);
     let answering = Answering::to_page(&state, &request)?;
-    let (device, cookie) = answering.device(device)?;
+    let device = Some(answering.device(device)?);
     let signed_in = state.sign_in.with_code(phone, code, device, caller.0).await?;
-    answering.signed_in(signed_in, cookie.as_ref())
+    answering.signed_in(signed_in)
 }

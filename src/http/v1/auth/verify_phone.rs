@@ -31,7 +31,7 @@ pub(in crate::http) async fn handle(
     let VerifyOtp { phone: number, otp, device } = body.0;
     let (phone, code) = (phone(&number)?, code("otp", &otp)?);
     let answering = Answering::to_page(&state, &request)?;
-    let (device, cookie) = answering.device(device)?;
+    let device = Some(answering.device(device)?);
     let signed_in = state.sign_in.verify_phone(phone, code, device, caller.0).await?;
-    answering.signed_in(signed_in, cookie.as_ref())
+    answering.signed_in(signed_in)
 }
