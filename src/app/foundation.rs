@@ -158,6 +158,7 @@ impl Foundation {
             db: self.db.clone(),
             lockout: self.lockout(),
             hash_key: HashKey::new(&otp.secret).with_previous(&otp.previous_secret),
+            device_key: self.hash_key(),
             sealer: Arc::clone(&self.sealer),
             clock: Arc::clone(&self.clock),
             entropy: Arc::clone(&self.entropy),

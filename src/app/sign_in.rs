@@ -59,7 +59,7 @@ impl Foundation {
     }
 
     /// Keys the hashes of opaque tokens, of refresh tokens, of devices and of backup codes.
-    fn hash_key(&self) -> HashKey {
+    pub(super) fn hash_key(&self) -> HashKey {
         let secrets = &self.settings.secrets;
         HashKey::new(&secrets.hash_key).with_previous(&secrets.previous_hash_key)
     }

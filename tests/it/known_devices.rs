@@ -172,6 +172,76 @@ async fn a_device_that_returns_is_not_pushed_out_by_those_that_do_not() {
     .await;
 }
 
+/// Asks for a code on a device.
+async fn asks(app: &TestApp, path: &str, device: &Value) -> Answer {
+    let mut body = json!({ "phone": RAVI });
+    if !device.is_null() {
+        body["device"] = device.clone();
+    }
+    app.posts(&format!("/api/v1/auth/{path}"), body).await
+}
+
+#[actix::test]
+async fn strangers_use_up_neither_the_codes_of_a_device_nor_its_budget() {
+    story(async |app| {
+        app.signs_up(RAVI).await;
+        let device = device_of(app, RAVI).await;
+        let ravi = app.citizen(RAVI);
+        ravi.code_from_sms().await;
+        asks(app, "request-otp", &device).await.ok();
+        let code = ravi.code_from_sms().await;
+        while asks(app, "request-otp", &json!(null)).await.status == 200 {
+            ravi.code_from_sms().await;
+        }
+        asks(app, "request-otp", &json!("Samsung Galaxy S23 Ultra")).await.refused(429, "rate_limited");
+        let wrong = if code == "000000" { "000001" } else { "000000" };
+        let enters = async |code: &str, device: &Value| {
+            let body = json!({ "phone": RAVI, "otp": code, "device": device });
+            app.posts("/api/v1/auth/verify-otp", body).await
+        };
+        enters(wrong, &json!("Another")).await.refused(401, "otp_invalid");
+        enters(&code, &device).await.ok();
+        for _ in 0..2 {
+            asks(app, "request-otp", &device).await.ok();
+        }
+        asks(app, "request-otp", &device).await.refused(429, "rate_limited");
+
+        // The same of resets.
+        asks(app, "forgot-password", &device).await.ok();
+        for _ in 0..3 {
+            asks(app, "forgot-password", &json!(null)).await.ok();
+        }
+        asks(app, "forgot-password", &json!(null)).await.refused(429, "rate_limited");
+        asks(app, "forgot-password", &device).await.ok();
+    })
+    .await;
+}
+
+#[actix::test]
+async fn what_an_address_did_refuses_neither_a_known_device_nor_its_code() {
+    let narrow = |settings: &mut civiclens::config::Settings| {
+        settings.rate_limit.login_per_address = "6/15minutes".parse().unwrap();
+    };
+    story_with(narrow, async |app| {
+        app.signs_up(RAVI).await;
+        let device = device_of(app, RAVI).await;
+        let other = app.citizen("98765 43211");
+        for number in 0..6 {
+            app.logs_in(&format!("98765 4400{number}"), WRONG).await.refused(401, "credentials_invalid");
+        }
+        app.logs_in(RAVI, PASSWORD).await.refused(429, "rate_limited");
+        app.logs_in_on(device.clone(), RAVI, PASSWORD).await.ok();
+        // Somebody new, with the token of somebody else's device: known to nobody there, but the one that asked for the code.
+        let body = json!({ "phone": "98765 43211", "device": device });
+        app.posts("/api/v1/auth/request-otp", body).await.ok();
+        let code = other.code_from_sms().await;
+        other.enters(&code).await.refused(429, "rate_limited");
+        let body = json!({ "phone": "98765 43211", "otp": code, "device": device });
+        app.posts("/api/v1/auth/verify-otp", body).await.ok();
+    })
+    .await;
+}
+
 /// Signs in as a browser that sends this cookie.
 async fn browses(app: &TestApp, cookie: &str, password: &str) -> Answer {
     let request = app.http.post(app.at("/api/v1/auth/login?cookies=true")).header(COOKIE, cookie);

@@ -76,7 +76,14 @@ impl Handle {
         let found = account.as_ref().and_then(|account| account.email.as_deref()).unwrap_or(email);
         let counted = hex::encode(self.parts.hash_key.hash("email", &[&contact::email_key(found)]));
         let account = account.filter(|account| account.may_reset(now));
-        let address = client.limit_subject();
+        let own = match &account {
+            Some(account) => self.parts.guard.known_device(&account.phone, client.device.as_ref()).await?,
+            None => None,
+        };
+        let (counted, address) = match own {
+            Some(own) => (format!("{counted}:{}", own.device_name()), own.as_str().to_owned()),
+            None => (counted, client.limit_subject()),
+        };
         let limits = [
             Limit { name: "password_reset", subject: &counted, rate: self.parts.resets },
             Limit { name: "password_reset_address", subject: &address, rate: self.parts.resets_per_address },

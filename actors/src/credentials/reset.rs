@@ -125,7 +125,7 @@ impl Handle {
         match self.store(&account, (epoch, proof), &hash, client).await {
             Ok(()) => {
                 if matches!(right, Right::Token(..)) {
-                    self.parts.otp.discard(&account.phone, Purpose::PasswordReset).await;
+                    self.parts.otp.discard(&account.phone, Purpose::PasswordReset, client).await;
                 }
                 self.parts.guard.forget_failures(&Subject::reset(&account.phone)).await;
                 Ok(Done(right))

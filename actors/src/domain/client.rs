@@ -18,12 +18,14 @@ pub struct Client {
     pub request_id: Option<String>,
     /// The language the client asked for.
     pub language: Option<Language>,
+    /// The device whose token it sent, if it sent one of ours.
+    pub device: Option<DeviceId>,
 }
 
 impl Client {
     /// Nobody: for what the service does by itself.
     pub fn nobody() -> Self {
-        Self { ip: IpAddr::V6(Ipv6Addr::UNSPECIFIED), user_agent: None, request_id: None, language: None }
+        Self { ip: IpAddr::V6(Ipv6Addr::UNSPECIFIED), user_agent: None, request_id: None, language: None, device: None }
     }
 
     /// What address limits count by: an IPv4 address, or the /64 of an IPv6 address, which one subscriber owns whole.
@@ -82,7 +84,7 @@ mod tests {
 
     fn client(ip: &str) -> Client {
         let ip = ip.parse().unwrap_or(IpAddr::V6(Ipv6Addr::LOCALHOST));
-        Client { ip, user_agent: None, request_id: None, language: None }
+        Client { ip, user_agent: None, request_id: None, language: None, device: None }
     }
 
     #[test]

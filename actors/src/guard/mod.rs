@@ -17,6 +17,7 @@ use crate::domain::audit::{Action, Entry};
 use crate::domain::client::{Client, Device};
 use crate::domain::clock::Clock;
 use crate::domain::failures::{Authenticator, MOST};
+use crate::domain::device_token::DeviceId;
 use crate::domain::fair_queue::Requester;
 use crate::domain::keys::HashKey;
 use crate::domain::phone::Phone;
@@ -64,7 +65,12 @@ impl Guard {
     /// Whose failures are counted if strangers are locked out: a device from which the account was entered before, and which
     /// sent the token it was issued. Returns `None` for any other.
     pub async fn own_subject(&self, phone: &Phone, device: Option<&Device>) -> Result<Option<Subject>, Error> {
-        let Some(device) = device.and_then(Device::proven) else { return Ok(None) };
+        self.known_device(phone, device.and_then(Device::proven)).await
+    }
+
+    /// The failures of `device`, if the holder of `phone` signed in from it before.
+    pub async fn known_device(&self, phone: &Phone, device: Option<&DeviceId>) -> Result<Option<Subject>, Error> {
+        let Some(device) = device else { return Ok(None) };
         let known = self.db.known_device(phone, &device.hashes(&self.hash_key)).await?;
         Ok(known.map(|hash| Subject::device(phone, &hash)))
     }
@@ -79,7 +85,7 @@ impl Guard {
     ) -> Result<(Attempt, Subject), Error> {
         let stranger = Subject::stranger(phone);
         let refused = match self.begin_as(&stranger, client).await {
-            Err(refused @ (Refused::Locked(_) | Refused::Limited(_))) => refused,
+            Err(refused @ (Refused::Locked(_) | Refused::Limited(_) | Refused::AddressLimited(_))) => refused,
             outcome => return Ok((outcome?, stranger)),
         };
         // Whatever strangers did to the account's budget, a known device has its own.
@@ -145,6 +151,10 @@ impl Guard {
                 let failure = Failure { account: Some(account), method, reason: "locked", lock: None };
                 self.tell_of(subject, failure, client).await?;
                 Err(Refused::Locked(budget).into())
+            }
+            Err(refused @ Refused::AddressLimited(_)) if !subject.is_session() => {
+                let own = self.known_device(&account.phone, client.device.as_ref()).await?;
+                Ok(self.begin_as(&own.ok_or(refused)?, client).await?)
             }
             outcome => Ok(outcome?),
         }

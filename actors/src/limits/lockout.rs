@@ -71,6 +71,18 @@ impl Subject {
         Self(format!("{phone}:reset"))
     }
 
+    /// What keys call it, besides its phone.
+    pub fn device_name(&self) -> &str {
+        self.0.split_once(':').map_or("", |(_, name)| name)
+    }
+
+    /// Whether it is a known device.
+    pub fn is_device(&self) -> bool {
+        // Devices are named by sixteen hexadecimal digits, which neither a session nor a reset is.
+        let name = self.device_name();
+        name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+    }
+
     /// Whether it is who holds a session already.
     pub fn is_session(&self) -> bool {
         // Devices are named in hexadecimal, which has no `s`.
@@ -222,7 +234,7 @@ impl Lockout {
         ];
         let LockoutConfig { per_account, per_address, all_per_account, all_per_address, .. } = &self.config;
         loop {
-            let begun = self.try_begin(&keys, &id).await;
+            let begun = self.try_begin(&keys, &id, subject).await;
             let (outcome, remaining, wait) = begun.inspect_err(|error| self.settle(error, &keys, &id, "passed"))?;
             let budget = |rate: &Rate| Budget { limit: rate.count, remaining, reset: Duration::from_millis(wait) };
             return match outcome.as_str() {
@@ -244,13 +256,15 @@ impl Lockout {
         }
     }
 
-    async fn try_begin(&self, keys: &[String], id: &str) -> Result<(String, u32, u64), Unavailable> {
+    async fn try_begin(&self, keys: &[String], id: &str, subject: &Subject) -> Result<(String, u32, u64), Unavailable> {
         let LockoutConfig { rule, per_account, per_address, all_per_account, all_per_address } = &self.config;
         let mut begin = self.begin.prepare_invoke();
         for key in keys {
             begin.key(key);
         }
         begin.arg(self.clock.now().timestamp_millis()).arg(id).arg(rule.attempts).arg(millis(PATIENCE));
+        // What others did at its address does not refuse a known device.
+        let per_address = if subject.is_device() { &Rate { count: u32::MAX, ..*per_address } } else { per_address };
         for rate in [per_account, per_address, all_per_account, all_per_address] {
             begin.arg(rate.count).arg(millis(rate.window));
         }
@@ -316,5 +330,9 @@ mod tests {
         assert!(Subject::session(&phone, 7.into()).is_session());
         assert!(!Subject::stranger(&phone).is_session());
         assert!(!Subject::device(&phone, &[0xab; 32]).is_session());
+        assert!(Subject::device(&phone, &[0xab; 32]).is_device());
+        for other in [Subject::stranger(&phone), Subject::session(&phone, 7.into()), Subject::reset(&phone)] {
+            assert!(!other.is_device());
+        }
     }
 }

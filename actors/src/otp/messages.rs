@@ -102,8 +102,7 @@ pub struct Again {
 pub struct CodeRef {
     /// Its id: what it opens or changes is done once for it.
     pub id: Uuid,
-    pub(super) phone: Phone,
-    pub(super) purpose: Purpose,
+    pub(super) key: String,
 }
 
 /// Stop after what is queued.

@@ -109,9 +109,9 @@ impl Handle {
         ask(&self.gate, &self.address, VerifyOtp { phone, purpose, code, subject, client }).await
     }
 
-    /// Makes the live code of `phone` for `purpose` worthless, if there is one.
-    pub async fn discard(&self, phone: &Phone, purpose: Purpose) {
-        self.service.discard(phone, purpose).await;
+    /// Makes the live codes of `phone` for `purpose` worthless that `client` or a stranger asked for.
+    pub async fn discard(&self, phone: &Phone, purpose: Purpose, client: &Client) {
+        self.service.discard(phone, purpose, client).await;
     }
 
     /// Makes a spent code valid again after something that failed through no fault of the user. A newer code stays.

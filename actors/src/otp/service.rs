@@ -43,6 +43,8 @@ pub struct Parts {
     pub lockout: Lockout,
     /// Hashes codes.
     pub hash_key: HashKey,
+    /// Hashes devices.
+    pub device_key: HashKey,
     /// Seals codes inside jobs.
     pub sealer: Arc<Sealer>,
     /// Time.
@@ -86,8 +88,28 @@ impl Service {
         }
     }
 
-    fn code_key(&self, phone: &Phone, purpose: Purpose) -> String {
-        self.parts.memory.key(&["otp", purpose.as_str(), phone.as_str()])
+    /// Where the code is kept that was asked for from `device`, which sent our token; without one, the code of strangers. What
+    /// one asks for makes no code worthless that another asked for.
+    fn code_key(&self, phone: &Phone, purpose: Purpose, device: Option<&str>) -> String {
+        let mut parts = vec!["otp", purpose.as_str(), phone.as_str()];
+        parts.extend(device);
+        self.parts.memory.key(&parts)
+    }
+
+    /// What keys call the device whose token a client sent.
+    fn device_of(&self, client: &Client) -> Option<String> {
+        let hash = client.device.as_ref()?.hash(&self.parts.device_key);
+        Some(hex::encode(hash.get(..8)?))
+    }
+
+    /// Whether the client is a device from which the holder of `phone` signed in before. While PostgreSQL is away nobody is.
+    async fn is_known(&self, phone: &Phone, client: &Client) -> bool {
+        let Some(device) = &client.device else { return false };
+        let known = self.parts.db.known_device(phone, &device.hashes(&self.parts.device_key)).await;
+        known.map(|hash| hash.is_some()).unwrap_or_else(|error| {
+            tracing::warn!(%error, "whether a device is known could not be read");
+            false
+        })
     }
 
     /// What a code may be stored as: by the present key first, which is what is stored, then by the one before.
@@ -139,11 +161,16 @@ impl Service {
         let id = entropy::uuid_v7(now, &*self.parts.entropy)?;
         let expires_at = now + lifetime;
         let block = if purpose.is_open_to_strangers() { phone.prefix() } else { "" };
+        let device = self.device_of(&client);
+        // A known device has budgets of its own, which strangers cannot use up.
+        let known = self.is_known(&phone, &client).await;
+        let own = device.as_deref().filter(|_| known).map(|device| format!("{phone}:{device}"));
         let address_limit = format!("{}_address", purpose.limit());
+        let address = own.clone().unwrap_or_else(|| client.limit_subject());
         let keys = [
-            self.code_key(&phone, purpose),
-            memory.key(&["limit", purpose.limit(), phone.as_str()]),
-            memory.key(&["limit", &address_limit, &client.limit_subject()]),
+            self.code_key(&phone, purpose, device.as_deref()),
+            memory.key(&["limit", purpose.limit(), own.as_deref().unwrap_or(phone.as_str())]),
+            memory.key(&["limit", &address_limit, &address]),
             self.funnel_key(funnel::bucket(now)),
         ];
         let mut issue = self.issue.prepare_invoke();
@@ -237,24 +264,47 @@ impl Service {
         self.parts.db.enqueue(message, self.parts.clock.now()).await.map_err(Error::NotHandedOver)
     }
 
-    /// Compares and spends.
+    /// Compares and spends: with the code that was asked for from the same device, and if there is none with that of
+    /// strangers. What the address did counts against neither a device's own code nor a known device.
     pub async fn verify(&self, request: VerifyOtp) -> Result<SpentCode, Error> {
+        if let Some(device) = self.device_of(&request.client) {
+            let own = self.code_key(&request.phone, request.purpose, Some(&device));
+            let mut exists = redis::cmd("EXISTS");
+            if self.parts.memory.command(exists.arg(&own)).await? {
+                match self.verify_at(&own, true, &request).await {
+                    Err(Error::Invalid { guessed: false, .. }) => {}
+                    outcome => return outcome,
+                }
+            }
+        }
+        let key = self.code_key(&request.phone, request.purpose, None);
+        self.verify_at(&key, request.subject.is_device(), &request).await
+    }
+
+    async fn verify_at(&self, key: &str, exempt: bool, request: &VerifyOtp) -> Result<SpentCode, Error> {
         let VerifyOtp { phone, purpose, code, subject, client } = request;
+        let (phone, purpose) = (phone.clone(), *purpose);
         let Parts { config, memory, lockout, .. } = &self.parts;
         let now = self.parts.clock.now();
-        let (address, rate) = lockout.address_log(&client);
-        let macs = self.macs(&phone, purpose, &code);
+        let (address, mut rate) = lockout.address_log(client);
+        if exempt {
+            rate.count = u32::MAX;
+        }
+        let macs = self.macs(&phone, purpose, code);
         let id = entropy::uuid_v7(now, &*self.parts.entropy)?.to_string();
         let mut verify = self.verify.prepare_invoke();
         verify
-            .key(self.code_key(&phone, purpose))
-            .key(lockout.lock_key(&subject))
+            .key(key)
+            .key(lockout.lock_key(subject))
             .key(address)
             .arg(now.timestamp_millis())
             .arg(macs.first());
         lockout.add_rule(&mut verify);
-        let whose =
-            if subject == Subject::stranger(&phone) { "left".to_owned() } else { format!("left:{}", subject.as_str()) };
+        let whose = if *subject == Subject::stranger(&phone) {
+            "left".to_owned()
+        } else {
+            format!("left:{}", subject.as_str())
+        };
         verify
             .arg(whose)
             .arg(config.max_guesses)
@@ -269,7 +319,7 @@ impl Service {
             answered = memory.run(&verify).await;
         }
         let mut answer = VecDeque::from(answered.inspect_err(|error| {
-            let (script, keys) = (self.unspend.clone(), vec![self.code_key(&phone, purpose)]);
+            let (script, keys) = (self.unspend.clone(), vec![key.to_owned()]);
             memory.settle(error, || TakeBack { script, keys, arguments: vec![id.clone()] });
         })?);
         let outcome = answer.pop_front().unwrap_or_default();
@@ -281,7 +331,7 @@ impl Service {
                 let id = id.ok_or(Error::Invalid { guessed: false, lock: None })?;
                 let lost = answer.pop_front().is_some_and(|lost| !lost.is_empty());
                 let again = (outcome == "again").then_some(Again { lost });
-                Ok(SpentCode { phone: phone.clone(), failed, again, code: CodeRef { id, phone, purpose } })
+                Ok(SpentCode { phone, failed, again, code: CodeRef { id, key: key.to_owned() } })
             }
             "locked" => Err(Error::Locked(Duration::from_millis(number(answer.pop_front())))),
             "address" => {
@@ -296,10 +346,14 @@ impl Service {
         }
     }
 
-    /// Makes the live code of `phone` for `purpose` worthless, if there is one. Best effort: it expires.
-    pub async fn discard(&self, phone: &Phone, purpose: Purpose) {
+    /// Makes the live codes of `phone` for `purpose` worthless that `client` or a stranger asked for. Best effort: they expire.
+    pub async fn discard(&self, phone: &Phone, purpose: Purpose, client: &Client) {
         let mut delete = redis::cmd("DEL");
-        if let Err(error) = self.parts.memory.command::<()>(delete.arg(self.code_key(phone, purpose))).await {
+        delete.arg(self.code_key(phone, purpose, None));
+        if let Some(device) = self.device_of(client) {
+            delete.arg(self.code_key(phone, purpose, Some(&device)));
+        }
+        if let Err(error) = self.parts.memory.command::<()>(&delete).await {
             tracing::debug!(%error, "a code that is not needed any more stays until it expires");
         }
     }
@@ -316,7 +370,7 @@ impl Service {
 
     async fn mark(&self, script: &Script, code: &CodeRef) {
         let mut mark = script.prepare_invoke();
-        mark.key(self.code_key(&code.phone, code.purpose)).arg(code.id.to_string());
+        mark.key(&code.key).arg(code.id.to_string());
         if let Err(error) = self.parts.memory.run::<()>(&mark).await {
             tracing::warn!(%error, "what became of a spent code could not be noted");
         }

@@ -136,7 +136,7 @@ impl Handle {
         };
         let mut subject = Subject::stranger(phone);
         let mut outcome = verify(&subject).await;
-        if matches!(outcome, Err(otp::Error::Locked(_)))
+        if matches!(outcome, Err(otp::Error::Locked(_) | otp::Error::AddressLimited(_)))
             && let Some(own) = self.parts.guard.own_subject(phone, device).await?
         {
             subject = own;

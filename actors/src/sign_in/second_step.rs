@@ -78,6 +78,12 @@ impl Waiting {
         Subject::from_kept(self.subject.clone())
     }
 
+    /// The client that goes on, on the device that the login began on.
+    fn client(&self, client: &Client) -> Client {
+        let began_on = self.device().and_then(|device| device.proven().cloned());
+        Client { device: client.device.clone().or(began_on), ..client.clone() }
+    }
+
     fn device(&self) -> Option<Device> {
         let (issued, returned) = self.device_issued.clone()?;
         let (id, name) = (self.device_id.clone(), self.device_name.clone());
@@ -186,7 +192,7 @@ impl Handle {
         if !waiting.methods.iter().any(|method| method == Offered::Sms.as_str()) {
             return Err(Error::MethodNotOffered);
         }
-        let client = Client { language: Some(waiting.language), ..client.clone() };
+        let client = Client { language: Some(waiting.language), ..waiting.client(client) };
         Ok(self.parts.otp.request(waiting.phone(), Purpose::SecondFactor, client).await?)
     }
 
@@ -209,6 +215,7 @@ impl Handle {
         client: Client,
     ) -> Result<SignedIn, Error> {
         let waiting = self.kept(token).await?;
+        let client = waiting.client(&client);
         if let Some(again) = self.last_step_again(token, &waiting, code, &client).await? {
             return Ok(again);
         }

@@ -66,7 +66,7 @@ impl Browser {
         Ok(Device { issued, returned: false, id, name })
     }
 
-    fn device_of_cookie(&self, request: &HttpRequest) -> Option<DeviceId> {
+    pub(in crate::http) fn device_of_cookie(&self, request: &HttpRequest) -> Option<DeviceId> {
         let cookie = self.cookie(request, Kind::Device)?;
         DeviceId::verify(&self.key, cookie.value())
     }

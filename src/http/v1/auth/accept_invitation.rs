@@ -47,7 +47,8 @@ pub(in crate::http) async fn handle(
 ) -> Result<HttpResponse, ApiError> {
     let AcceptInvitation { token, password, device } = body.0;
     let answering = Answering::to_page(&state, &request)?;
-    let device = Some(answering.device(device)?);
-    let signed_in = state.sign_in.accept_invitation(&token, password, device, caller.0).await?;
+    let device = answering.device(device)?;
+    let client = caller.on(&device);
+    let signed_in = state.sign_in.accept_invitation(&token, password, Some(device), client).await?;
     answering.signed_in(signed_in)
 }

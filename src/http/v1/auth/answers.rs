@@ -143,8 +143,13 @@ impl<'a> Answering<'a> {
     }
 
     /// The same, with a sentence for a person, for a session that goes on after a change.
-    pub(super) fn renewed(&self, opened: &Opened, message: &'static str) -> Result<HttpResponse, ApiError> {
-        self.answer(opened, Some(message), None, &[])
+    pub(super) fn renewed(
+        &self,
+        opened: &Opened,
+        message: &'static str,
+        backup_codes: &[BackupCode],
+    ) -> Result<HttpResponse, ApiError> {
+        self.answer(opened, Some(message), None, backup_codes)
     }
 
     fn answer(

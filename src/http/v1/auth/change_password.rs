@@ -47,5 +47,5 @@ pub(in crate::http) async fn handle(
     let Authenticated { principal, by_cookie } = authenticated;
     let answering = Answering { by_cookie, ..Answering::to_page(&state, &request)? };
     let opened = state.credentials.change(&principal, old_password, new_password, &caller.0).await?;
-    answering.renewed(&opened, "The password is changed.")
+    answering.renewed(&opened, "The password is changed.", &[])
 }

@@ -53,5 +53,5 @@ pub(in crate::http) async fn handle(
     let Authenticated { principal, by_cookie } = authenticated;
     let answering = Answering { by_cookie, ..Answering::to_page(&state, &request)? };
     let opened = state.two_factor.disable(&principal, leave, &caller.0).await?;
-    answering.renewed(&opened, Some("The second factor is turned off."), &[])
+    answering.renewed(&opened, "The second factor is turned off.", &[])
 }

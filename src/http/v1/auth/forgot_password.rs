@@ -1,13 +1,14 @@
 //! `POST /api/v1/auth/forgot-password`, also `/auth/request-password-reset`.
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use civiclens_actors::credentials::{RESET_LIFETIME, Recipient};
 use civiclens_actors::domain::contact;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::verify_otp::phone;
+use crate::http::browser::DeviceBody;
 use crate::http::problem::{Problem, put_budget, whole_seconds};
 use crate::http::{ApiError, ApiState, Caller, ValidJson};
 
@@ -22,6 +23,9 @@ pub(in crate::http) struct ForgotPassword {
     #[serde(default)]
     #[schema(example = "asha@example.org", max_length = 254)]
     email: Option<String>,
+    /// The device that asks. A known one has budgets of its own.
+    #[serde(default)]
+    device: Option<DeviceBody>,
 }
 
 /// A reset was asked for. Says the same whether or not there is such an account.
@@ -60,10 +64,13 @@ impl ForgotPassword {
                          (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn handle(
     state: Data<ApiState>,
+    request: HttpRequest,
     caller: Caller,
     body: ValidJson<ForgotPassword>,
 ) -> Result<HttpResponse, ApiError> {
-    let budget = state.credentials.forgot(body.0.recipient()?, &caller.0).await?;
+    let mut body = body.0;
+    let client = caller.described(&state, &request, body.device.take())?;
+    let budget = state.credentials.forgot(body.recipient()?, &client).await?;
     let mut response = HttpResponse::Ok().json(ResetRequested {
         message: "If there is such an account, a message is on its way.",
         expires_in_minutes: whole_seconds(RESET_LIFETIME).div_ceil(60),

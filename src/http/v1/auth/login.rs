@@ -72,9 +72,10 @@ pub(in crate::http) async fn handle(
     let Login { phone: number, password, portal_type, device } = body.0;
     let phone = phone(&number)?;
     let answering = Answering::to_page(&state, &request)?;
-    let device = Some(answering.device(device)?);
+    let device = answering.device(device)?;
+    let client = caller.on(&device);
     let portal = portal_type.map(Portal::from).unwrap_or_default();
-    let credentials = Credentials { phone, password, portal, device };
-    let signed_in = state.sign_in.with_password(credentials, caller.0).await?;
+    let credentials = Credentials { phone, password, portal, device: Some(device) };
+    let signed_in = state.sign_in.with_password(credentials, client).await?;
     answering.signed_in(signed_in)
 }

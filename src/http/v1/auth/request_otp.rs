@@ -1,13 +1,14 @@
 //! `POST /api/v1/auth/request-otp`.
 
-use actix_web::HttpResponse;
 use actix_web::web::Data;
+use actix_web::{HttpRequest, HttpResponse};
 use civiclens_actors::domain::otp::Purpose;
 use civiclens_actors::domain::phone::Phone;
 use civiclens_actors::otp;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use crate::http::browser::DeviceBody;
 use crate::http::problem::{Problem, put_budget, whole_seconds};
 use crate::http::{ApiError, ApiState, Caller, ValidJson};
 
@@ -17,6 +18,9 @@ pub(in crate::http) struct RequestOtp {
     /// The phone, in any common spelling; without a country code it is Indian.
     #[schema(example = "98765 43210", max_length = 32)]
     phone: String,
+    /// The device that asks. A known one has budgets of its own.
+    #[serde(default)]
+    device: Option<DeviceBody>,
 }
 
 /// A code is on its way.
@@ -61,11 +65,14 @@ impl From<&otp::Requested> for OtpRequested {
                          (status = 503, body = Problem, content_type = "application/problem+json")))]
 pub(in crate::http) async fn handle(
     state: Data<ApiState>,
+    request: HttpRequest,
     caller: Caller,
     body: ValidJson<RequestOtp>,
 ) -> Result<HttpResponse, ApiError> {
-    let phone = Phone::parse(&body.0.phone).map_err(|error| ApiError::phone("phone", error))?;
-    let requested = state.otp.request(phone, Purpose::Login, caller.0).await?;
+    let RequestOtp { phone, device } = body.0;
+    let client = caller.described(&state, &request, device)?;
+    let phone = Phone::parse(&phone).map_err(|error| ApiError::phone("phone", error))?;
+    let requested = state.otp.request(phone, Purpose::Login, client).await?;
     let mut response = HttpResponse::Ok().json(OtpRequested::from(&requested));
     put_budget(&mut response, requested.budget);
     Ok(response)

@@ -54,7 +54,7 @@ pub(in crate::http) async fn handle(
         let Authenticated { principal, by_cookie } = Authenticated::of(&request)?;
         let (opened, codes) = state.two_factor.confirm(&principal, code.expose(), &caller.0).await?;
         let message = "The second factor is in force. Keep the backup codes where you will find them.";
-        return Answering { by_cookie, ..answering }.renewed(&opened, Some(message), &codes);
+        return Answering { by_cookie, ..answering }.renewed(&opened, message, &codes);
     };
     let signed_in = state.sign_in.with_second_step(&token, method.as_deref(), &code, caller.0).await?;
     answering.signed_in(signed_in)

@@ -31,7 +31,8 @@ pub(in crate::http) async fn handle(
     let VerifyOtp { phone: number, otp, device } = body.0;
     let (phone, code) = (phone(&number)?, code("otp", &otp)?);
     let answering = Answering::to_page(&state, &request)?;
-    let device = Some(answering.device(device)?);
-    let signed_in = state.sign_in.verify_phone(phone, code, device, caller.0).await?;
+    let device = answering.device(device)?;
+    let client = caller.on(&device);
+    let signed_in = state.sign_in.verify_phone(phone, code, Some(device), client).await?;
     answering.signed_in(signed_in)
 }
