@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use actix::Arbiter;
 use anyhow::Context;
-use civiclens_actors::domain::breaker::Rule;
+use civiclens_actors::domain::breaker::Rules;
 use civiclens_actors::domain::clock::{Clock, SystemClock};
 use civiclens_actors::domain::entropy::{DrawnAhead, Entropy, SystemEntropy};
 use civiclens_actors::domain::keys::{HashKey, Sealer};
@@ -146,8 +146,22 @@ impl Foundation {
             resets_per_phone: rate_limit.password_reset,
             resets_per_address: rate_limit.password_reset_per_address,
             allowed_countries: otp.allowed_countries.clone(),
-            breaker: Rule { min_sent: otp.breaker_min_sent, min_entered_percent: otp.breaker_min_entered_percent },
-            breaker_window: otp.breaker_window,
+            breaker: otp::BreakerConfig {
+                rules: Rules {
+                    address_unanswered: otp.breaker_address_unanswered,
+                    network_unanswered: otp.breaker_network_unanswered,
+                    wide_network_unanswered: otp.breaker_wide_network_unanswered,
+                    min_sent: otp.breaker_min_sent,
+                    min_entered_percent: otp.breaker_min_entered_percent,
+                },
+                window: otp.breaker_window,
+                mode: otp.breaker_mode,
+                exempt: rate_limit
+                    .exempt_networks
+                    .iter()
+                    .map(|network| (network.addr(), network.prefix_len()))
+                    .collect(),
+            },
             expose_codes: otp.expose_codes,
         };
         otp::Parts {

@@ -3,6 +3,7 @@
 //! [`App`] is the whole service; `serve`, `dev` and the tests start the same one.
 
 mod admin;
+mod codes;
 mod delivery;
 mod dev;
 mod foundation;
@@ -28,6 +29,7 @@ use futures::future::{LocalBoxFuture, join_all};
 use tokio_util::sync::CancellationToken;
 
 pub use self::admin::admin_create;
+pub use self::codes::otp_resume;
 pub use self::delivery::RunningWorkers;
 pub use self::dev::dev;
 pub use self::keys::{keys_list, keys_retire, keys_rotate};

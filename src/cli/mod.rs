@@ -71,11 +71,24 @@ enum Command {
     /// Make secrets, and manage what is sealed in the database
     #[command(subcommand)]
     Secrets(SecretsCommand),
+    /// Manage the sending of one-time codes
+    #[command(subcommand)]
+    Otp(OtpCommand),
     /// Manage what was published
     #[command(subcommand)]
     Events(EventsCommand),
     /// Print the version
     Version,
+}
+
+#[derive(Debug, Subcommand)]
+enum OtpCommand {
+    /// Send codes again that the breaker refuses: what was sent until now counts no more, on every node within seconds
+    Resume {
+        /// The block of numbers, such as +91987, as the log names it [default: everything]
+        #[arg(long, value_name = "BLOCK")]
+        block: Option<String>,
+    },
 }
 
 #[derive(Debug, Subcommand)]

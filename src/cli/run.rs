@@ -6,7 +6,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use super::admin::NewAdmin;
-use super::{AdminCommand, Cli, Command, ConfigCommand, EventsCommand, KeysCommand, SecretsCommand, config};
+use super::{
+    AdminCommand, Cli, Command, ConfigCommand, EventsCommand, KeysCommand, OtpCommand, SecretsCommand, config,
+};
 use crate::app;
 use crate::config::{Environment, Format, Log, Settings, load_from_process};
 use crate::telemetry::start_logs;
@@ -39,6 +41,10 @@ pub fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Command::Events(EventsCommand::Replay { since }) => {
             let settings = some_settings(&["database."])?;
             block_on(app::replay_events(settings, since))
+        }
+        Command::Otp(OtpCommand::Resume { block }) => {
+            let settings = some_settings(&["redis.", "otp.breaker_window"])?;
+            block_on(app::otp_resume(settings, block))
         }
         Command::Secrets(SecretsCommand::Generate) => print(&config::generate()?),
         Command::Secrets(SecretsCommand::Reseal) => block_on(app::secrets_reseal(some_settings(&[

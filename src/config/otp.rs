@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use civiclens_actors::domain::breaker::Mode;
 use civiclens_actors::domain::secret::Secret;
 use serde::{Deserialize, Serialize};
 
@@ -31,6 +32,14 @@ pub struct Otp {
     pub secret: Secret,
     /// The secret before that one, which still finds the codes it keyed; empty for none.
     pub previous_secret: Secret,
+    /// Whether the breaker refuses or only records.
+    pub breaker_mode: Mode,
+    /// Codes that an address may leave unanswered, besides as many as it entered.
+    pub breaker_address_unanswered: u32,
+    /// The same for a /24, or a /48 of IPv6.
+    pub breaker_network_unanswered: u32,
+    /// The same for a /16, or a /32 of IPv6.
+    pub breaker_wide_network_unanswered: u32,
     /// Codes sent in the window before the breaker judges.
     pub breaker_min_sent: u32,
     /// Below this share of entered codes sending is paused: somebody is pumping messages.
@@ -52,6 +61,10 @@ impl Default for Otp {
             expose_codes: false,
             secret: Secret::from(String::new()),
             previous_secret: Secret::from(String::new()),
+            breaker_mode: Mode::Enforce,
+            breaker_address_unanswered: 30,
+            breaker_network_unanswered: 60,
+            breaker_wide_network_unanswered: 300,
             breaker_min_sent: 200,
             breaker_min_entered_percent: 10,
             breaker_window: Duration::from_hours(1),

@@ -28,7 +28,8 @@ pub struct RateLimit {
     pub proofs_per_address: Rate,
     /// Requests from one network address, counted by each node. Wide: carriers put thousands of subscribers behind one.
     pub requests_per_address: Rate,
-    /// Networks without a limit of requests, such as those of offices: many people behind one address.
+    /// Networks without a limit of requests, and whose unanswered codes refuse nobody, such as those of offices: many people
+    /// behind one address.
     pub exempt_networks: Vec<IpNet>,
     /// New refresh tokens of one session.
     pub refresh: Rate,

@@ -28,6 +28,11 @@ impl Client {
         Self { ip: IpAddr::V6(Ipv6Addr::UNSPECIFIED), user_agent: None, request_id: None, language: None, device: None }
     }
 
+    /// The networks that it is in: what address limits count by, its /24 (IPv6: /48), and its /16 (IPv6: /32).
+    pub fn networks(&self) -> [String; 3] {
+        networks(self.ip)
+    }
+
     /// What address limits count by: an IPv4 address, or the /64 of an IPv6 address, which one subscriber owns whole.
     pub fn limit_subject(&self) -> String {
         match self.ip.to_canonical() {
@@ -35,6 +40,26 @@ impl Client {
             IpAddr::V6(_) => format!("{}/64", Ipv6Addr::from_bits(network_bits(self.ip))),
         }
     }
+}
+
+/// The address or /64, the /24 or /48, and the /16 or /32 of an address.
+fn networks(address: IpAddr) -> [String; 3] {
+    match address.to_canonical() {
+        IpAddr::V4(address) => {
+            let [a, b, c, _] = address.octets();
+            [address.to_string(), format!("{a}.{b}.{c}.0/24"), format!("{a}.{b}.0.0/16")]
+        }
+        IpAddr::V6(address) => [64, 48, 32].map(|length: u32| {
+            let network = Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << (128 - length)));
+            format!("{network}/{length}")
+        }),
+    }
+}
+
+/// The wide network of an address as limits name it. Returns `None` for any other text.
+pub fn wide_network(limit_subject: &str) -> Option<String> {
+    let [_, _, wide] = networks(limit_subject.split('/').next()?.parse().ok()?);
+    Some(wide)
 }
 
 /// What address limits count by, as a number: an IPv4 address as IPv6 maps it, or the /64 of an IPv6 address.
@@ -92,6 +117,11 @@ mod tests {
         assert_eq!(client("192.0.2.7").limit_subject(), "192.0.2.7");
         assert_eq!(client("::ffff:192.0.2.7").limit_subject(), "192.0.2.7");
         assert_eq!(client("2001:db8:1:2:3:4:5:6").limit_subject(), "2001:db8:1:2::/64");
+        assert_eq!(client("192.0.2.7").networks(), ["192.0.2.7", "192.0.2.0/24", "192.0.0.0/16"]);
+        let wide = ["2001:db8:1:2::/64", "2001:db8:1::/48", "2001:db8::/32"];
+        assert_eq!(client("2001:db8:1:2:3:4:5:6").networks(), wide);
+        assert_eq!(wide_network("2001:db8:1:2::/64").as_deref(), Some("2001:db8::/32"));
+        assert_eq!(wide_network("nowhere"), None);
     }
 
     #[test]

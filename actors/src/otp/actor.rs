@@ -1,6 +1,5 @@
-//! The shell around the service: owns the breaker's state and the loop that judges it.
+//! The shell around the service: and the loop in which the breaker judges.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,6 @@ use tracing::Instrument;
 
 use super::messages::{IssueOtp, Issued, JudgeFunnels, RequestOtp, Requested, SpentCode, Stop, VerifyOtp};
 use super::{Error, Service};
-use crate::domain::breaker::EVERYWHERE;
 use crate::supervision::{Ask, Lifeline};
 
 /// How often the funnels are judged.
@@ -19,13 +17,12 @@ const JUDGE_EVERY: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub(super) struct OtpActor {
     service: Arc<Service>,
-    paused: HashSet<String>,
     lifeline: Lifeline,
 }
 
 impl OtpActor {
     pub(super) fn new(service: Arc<Service>, crashed: &CancellationToken) -> Self {
-        Self { service, paused: HashSet::new(), lifeline: Lifeline::new(crashed) }
+        Self { service, lifeline: Lifeline::new(crashed) }
     }
 }
 
@@ -37,27 +34,14 @@ impl Actor for OtpActor {
     }
 }
 
-impl OtpActor {
-    /// Refuses where too few codes are being entered. What no stranger can have sent is not held up by it.
-    fn check_breaker(&self, request: &RequestOtp) -> Result<(), Error> {
-        let paused = self.paused.contains(EVERYWHERE) || self.paused.contains(request.phone.prefix());
-        if !paused || !request.purpose.is_open_to_strangers() {
-            return Ok(());
-        }
-        metrics::counter!("civiclens_otp_paused_total").increment(1);
-        Err(Error::Paused(JUDGE_EVERY))
-    }
-}
-
 impl Handler<Ask<RequestOtp>> for OtpActor {
     type Result = ResponseFuture<Result<Requested, Error>>;
 
     fn handle(&mut self, ask: Ask<RequestOtp>, _: &mut Self::Context) -> Self::Result {
         let Ask { message, span, permit } = ask;
-        let (admitted, service) = (self.check_breaker(&message), Arc::clone(&self.service));
+        let service = Arc::clone(&self.service);
         let work = async move {
             let _permit = permit;
-            admitted?;
             service.request(message).await
         };
         Box::pin(work.instrument(span))
@@ -69,10 +53,9 @@ impl Handler<Ask<IssueOtp>> for OtpActor {
 
     fn handle(&mut self, ask: Ask<IssueOtp>, _: &mut Self::Context) -> Self::Result {
         let Ask { message: IssueOtp(request), span, permit } = ask;
-        let (admitted, service) = (self.check_breaker(&request), Arc::clone(&self.service));
+        let service = Arc::clone(&self.service);
         let work = async move {
             let _permit = permit;
-            admitted?;
             service.issue(request).await
         };
         Box::pin(work.instrument(span))
@@ -98,20 +81,10 @@ impl Handler<JudgeFunnels> for OtpActor {
 
     fn handle(&mut self, _: JudgeFunnels, ctx: &mut Self::Context) {
         let service = Arc::clone(&self.service);
-        let judged = async move { service.blocks_to_pause().await }.into_actor(self).map(|judged, actor, ctx| {
-            match judged {
-                Ok(paused) => {
-                    for block in paused.difference(&actor.paused) {
-                        tracing::warn!(block, "sending codes is paused: too few are being entered");
-                    }
-                    actor.paused = paused;
-                }
-                // Without Redis nothing is sent anyway; the last judgement stands.
-                Err(error) => tracing::debug!(%error, "the funnels could not be read"),
-            }
+        let judged = async move { service.judge().await }.into_actor(self);
+        ctx.spawn(judged.map(|(), _, ctx| {
             ctx.notify_later(JudgeFunnels, JUDGE_EVERY);
-        });
-        ctx.spawn(judged);
+        }));
     }
 }
 

@@ -33,6 +33,9 @@ pub enum Error {
     /// Too many wrong guesses for this account.
     #[error("too many wrong codes")]
     Locked(Duration),
+    /// Too many codes that were asked for from there were not entered.
+    #[error("too many codes were not entered")]
+    Unanswered(Duration),
     /// Too few codes of this block of numbers are being entered.
     #[error("sending codes is paused")]
     Paused(Duration),
@@ -66,7 +69,7 @@ impl Coded for Error {
     fn code(&self) -> Code {
         match self {
             Self::Phone(_) => Code::Invalid,
-            Self::Limited(_) | Self::AddressLimited(_) => Code::RateLimited,
+            Self::Limited(_) | Self::AddressLimited(_) | Self::Unanswered(_) => Code::RateLimited,
             Self::Invalid { .. } => Code::OtpInvalid,
             Self::Locked(_) => Code::OtpAttemptsExceeded,
             Self::Paused(_) => Code::OtpSendingPaused,
@@ -84,6 +87,7 @@ impl Coded for Error {
             Self::AddressLimited(_) => "Too many wrong codes were entered. Wait a little before you try again.",
             Self::Invalid { .. } => "The code is wrong or no longer valid.",
             Self::Locked(_) => "Too many wrong codes were entered for this number. Wait before you try again.",
+            Self::Unanswered(_) => "Too many codes asked for from your network were not entered. Try again later.",
             Self::Paused(_) => "Codes cannot be sent to this number at the moment.",
             Self::Overloaded(_) => "The service is busy. Try again in a moment.",
             _ => self.code().title(),
@@ -101,7 +105,7 @@ impl Coded for Error {
     fn retry_after(&self) -> Option<Duration> {
         match self {
             Self::Limited(budget) | Self::AddressLimited(budget) => Some(budget.reset),
-            Self::Locked(left) | Self::Paused(left) => Some(*left),
+            Self::Locked(left) | Self::Paused(left) | Self::Unanswered(left) => Some(*left),
             Self::Overloaded(_) => Some(Duration::from_secs(1)),
             Self::ShortMemory(_) | Self::NotHandedOver(_) => Some(Duration::from_secs(5)),
             _ => None,

@@ -43,9 +43,10 @@ pub struct Issued {
 /// What it takes to take a code back.
 #[derive(Debug)]
 pub(super) struct Withdrawal {
-    pub(super) keys: [String; 4],
+    pub(super) keys: [String; 3],
     pub(super) id: String,
-    pub(super) block: String,
+    pub(super) path: String,
+    pub(super) places: String,
 }
 
 /// A code was issued.

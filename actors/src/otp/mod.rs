@@ -1,12 +1,12 @@
 //! One-time codes: issued within budgets, sent by SMS through NATS, spent once.
 //!
-//! Owns: the state of the send breaker. Codes, budgets and guesses live in Redis, where one script each reads and writes
+//! Owns: what the send breaker paused and decided. Codes, budgets and guesses live in Redis, where one script each reads and writes
 //! them. Bound: `ADMITTED` messages at once, then [`Error::Overloaded`]. When Redis is away nothing is issued or
 //! accepted. When NATS is away the job waits in the outbox until the code expires. May touch: Redis, NATS, the outbox.
 
 mod actor;
+mod breaker;
 mod error;
-mod funnel;
 mod messages;
 mod service;
 
@@ -16,10 +16,10 @@ use std::time::Duration;
 use actix::{Actor, Addr, ArbiterHandle};
 use tokio_util::sync::CancellationToken;
 
+pub use self::breaker::{Config as BreakerConfig, resume};
 pub use self::error::Error;
 pub use self::messages::{Again, CodeRef, IssueOtp, Issued, RequestOtp, Requested, SpentCode, VerifyOtp};
 pub use self::service::{Parts, Service};
-use crate::domain::breaker::Rule;
 use crate::domain::client::Client;
 use crate::domain::limit::Rate;
 use crate::domain::otp::{OtpCode, Purpose};
@@ -52,9 +52,7 @@ pub struct Config {
     /// Countries that get codes (ISO 3166).
     pub allowed_countries: Vec<String>,
     /// When sending pauses.
-    pub breaker: Rule,
-    /// Over which time the breaker looks back.
-    pub breaker_window: Duration,
+    pub breaker: BreakerConfig,
     /// Whether answers hold the code itself. Development only.
     pub expose_codes: bool,
 }
@@ -129,6 +127,7 @@ impl Handle {
         if tokio::time::timeout(budget, self.gate.close()).await.is_err() {
             tracing::warn!(actor = "otp", "not drained in time");
         }
+        self.service.write_decisions().await;
         self.address.do_send(messages::Stop);
     }
 }

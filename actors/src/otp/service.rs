@@ -1,6 +1,6 @@
 //! The rules of one-time codes over Redis, and the hand-over of the message.
 
-use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,8 +12,10 @@ use civiclens_nats::subjects::{Channel, Subjects};
 use redis::Script;
 use uuid::Uuid;
 
+use super::breaker::Breaker;
 use super::messages::{Again, CodeRef, Issued, RequestOtp, Requested, SpentCode, VerifyOtp, Withdrawal};
-use super::{Config, Error, funnel};
+use super::{Config, Error};
+use crate::domain::breaker;
 use crate::domain::client::Client;
 use crate::domain::clock::Clock;
 use crate::domain::entropy::{self, Entropy};
@@ -25,6 +27,9 @@ use crate::limits::{LOCK_LUA, LOG_LUA, Lockout, Subject, millis};
 use crate::settlement::TakeBack;
 use crate::short_memory::{ShortMemory, Unavailable, script};
 use crate::store::{Db, outbox};
+
+/// The function that counts codes for the breaker, for scripts that need it.
+const COUNT_LUA: &str = include_str!("scripts/count.lua");
 
 /// What the rules work with.
 #[derive(Debug)]
@@ -57,6 +62,7 @@ pub struct Parts {
 #[derive(Debug)]
 pub struct Service {
     parts: Parts,
+    breaker: Breaker,
     issue: Script,
     withdraw: Script,
     verify: Script,
@@ -68,14 +74,16 @@ pub struct Service {
 impl Service {
     /// A service of `parts`.
     pub fn new(parts: Parts) -> Self {
+        let breaker = Breaker::new(parts.config.breaker.clone(), parts.memory.clone(), parts.db.clone());
         Self {
             parts,
-            issue: script(&[LOG_LUA, include_str!("scripts/issue.lua")].concat()),
-            withdraw: script(include_str!("scripts/withdraw.lua")),
-            verify: script(&[LOG_LUA, LOCK_LUA, include_str!("scripts/verify.lua")].concat()),
-            restore: script(include_str!("scripts/restore.lua")),
+            breaker,
+            issue: script(&[LOG_LUA, COUNT_LUA, include_str!("scripts/issue.lua")].concat()),
+            withdraw: script(&[COUNT_LUA, include_str!("scripts/withdraw.lua")].concat()),
+            verify: script(&[LOG_LUA, LOCK_LUA, COUNT_LUA, include_str!("scripts/verify.lua")].concat()),
+            restore: script(&[COUNT_LUA, include_str!("scripts/restore.lua")].concat()),
             lost: script(include_str!("scripts/lost.lua")),
-            unspend: script(include_str!("scripts/unspend.lua")),
+            unspend: script(&[COUNT_LUA, include_str!("scripts/unspend.lua")].concat()),
         }
     }
 
@@ -131,10 +139,6 @@ impl Service {
         }
     }
 
-    fn funnel_key(&self, bucket: i64) -> String {
-        self.parts.memory.key(&["limit", "otp_funnel", &bucket.to_string()])
-    }
-
     /// Issues a code and hands the message over. A code that cannot be handed over costs the phone nothing.
     pub async fn request(&self, request: RequestOtp) -> Result<Requested, Error> {
         let issued = self.issue(request).await?;
@@ -160,18 +164,26 @@ impl Service {
         let code = OtpCode::generate(&*self.parts.entropy)?;
         let id = entropy::uuid_v7(now, &*self.parts.entropy)?;
         let expires_at = now + lifetime;
-        let block = if purpose.is_open_to_strangers() { phone.prefix() } else { "" };
         let device = self.device_of(&client);
         // A known device has budgets of its own, which strangers cannot use up.
         let known = self.is_known(&phone, &client).await;
         let own = device.as_deref().filter(|_| known).map(|device| format!("{phone}:{device}"));
+        let (path, places) = if purpose.is_open_to_strangers() {
+            self.breaker.check(&phone, known, &client, now).await?;
+            let bucket = breaker::bucket(now);
+            let [address, network, wide] = self.breaker.origin_keys(&client);
+            let funnel = self.breaker.funnel_key(bucket);
+            let path = format!("{}|{}", phone.prefix(), client.limit_subject());
+            (path, [bucket.to_string(), funnel, address, network, wide].join(" "))
+        } else {
+            Default::default()
+        };
         let address_limit = format!("{}_address", purpose.limit());
         let address = own.clone().unwrap_or_else(|| client.limit_subject());
         let keys = [
             self.code_key(&phone, purpose, device.as_deref()),
             memory.key(&["limit", purpose.limit(), own.as_deref().unwrap_or(phone.as_str())]),
             memory.key(&["limit", &address_limit, &address]),
-            self.funnel_key(funnel::bucket(now)),
         ];
         let mut issue = self.issue.prepare_invoke();
         for key in &keys {
@@ -183,15 +195,17 @@ impl Service {
             .arg(expires_at.timestamp_millis())
             .arg(id.to_string())
             .arg(config.max_guesses)
-            .arg(block)
+            .arg(&path)
             .arg(per_phone.count)
             .arg(millis(per_phone.window))
             .arg(per_address.count)
             .arg(millis(per_address.window))
-            .arg(millis(config.breaker_window + 2 * config.lifetime + Duration::from_mins(10)));
+            .arg(millis(config.breaker.window + 2 * config.lifetime + Duration::from_mins(10)))
+            .arg(&places)
+            .arg(breaker::window_start(now, config.breaker.window));
         let issued: Result<(bool, String, u32, u64), Unavailable> = memory.run(&issue).await;
         let (granted, limit, remaining, reset) = issued.inspect_err(|error| {
-            let (script, arguments) = (self.withdraw.clone(), vec![id.to_string(), block.to_owned()]);
+            let (script, arguments) = (self.withdraw.clone(), vec![id.to_string(), path.clone(), places.clone()]);
             memory.settle(error, || TakeBack { script, keys: keys.to_vec(), arguments });
         })?;
         let limit = if limit == "phone" { per_phone.count } else { per_address.count };
@@ -207,18 +221,18 @@ impl Service {
                 exposed_code: config.expose_codes.then(|| code.clone()),
             },
             message: self.message(id, &phone, purpose, &code, &client, (now, expires_at))?,
-            withdrawal: Withdrawal { keys, id: id.to_string(), block: block.to_owned() },
+            withdrawal: Withdrawal { keys, id: id.to_string(), path, places },
         })
     }
 
     /// Takes back a code that was not sent, and what it cost.
     pub(super) async fn withdraw(&self, withdrawal: &Withdrawal) {
-        let Withdrawal { keys, id, block } = withdrawal;
+        let Withdrawal { keys, id, path, places } = withdrawal;
         let mut withdraw = self.withdraw.prepare_invoke();
         for key in keys {
             withdraw.key(key);
         }
-        withdraw.arg(id).arg(block);
+        withdraw.arg(id).arg(path).arg(places);
         if let Err(error) = self.parts.memory.run::<()>(&withdraw).await {
             tracing::warn!(%error, "a code that was not sent could not be withdrawn");
         }
@@ -293,12 +307,7 @@ impl Service {
         let macs = self.macs(&phone, purpose, code);
         let id = entropy::uuid_v7(now, &*self.parts.entropy)?.to_string();
         let mut verify = self.verify.prepare_invoke();
-        verify
-            .key(key)
-            .key(lockout.lock_key(subject))
-            .key(address)
-            .arg(now.timestamp_millis())
-            .arg(macs.first());
+        verify.key(key).key(lockout.lock_key(subject)).key(address).arg(now.timestamp_millis()).arg(macs.first());
         lockout.add_rule(&mut verify);
         let whose = if *subject == Subject::stranger(&phone) {
             "left".to_owned()
@@ -376,18 +385,18 @@ impl Service {
         }
     }
 
-    /// The blocks of numbers for which sending should pause now.
-    pub async fn blocks_to_pause(&self) -> Result<HashSet<String>, Error> {
-        let config = &self.parts.config;
-        let mut commands = redis::pipe();
-        for bucket in funnel::settled(self.parts.clock.now(), config.lifetime, config.breaker_window) {
-            commands.hgetall(self.funnel_key(bucket));
+    /// Judges the codes that nobody entered, and writes down what was decided.
+    pub(super) async fn judge(&self) {
+        let now = self.parts.clock.now();
+        if let Err(error) = self.breaker.judge(self.parts.config.lifetime, now).await {
+            // Without Redis nothing is sent anyway; the last judgement stands.
+            tracing::debug!(%error, "what became of the codes could not be read");
         }
-        let buckets: Vec<HashMap<String, i64>> = self.parts.memory.pipeline(&commands).await?;
-        let mut totals = HashMap::new();
-        for counters in buckets {
-            funnel::add(&mut totals, counters);
-        }
-        Ok(config.breaker.open(&totals))
+        self.write_decisions().await;
+    }
+
+    /// Writes down what the breaker decided.
+    pub(super) async fn write_decisions(&self) {
+        self.breaker.write_decisions(self.parts.clock.now()).await;
     }
 }

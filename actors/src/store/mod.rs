@@ -24,6 +24,7 @@ mod consequences;
 mod error;
 mod failures;
 pub mod invitations;
+pub mod otp_decisions;
 pub mod outbox;
 mod password_resets;
 mod pool;

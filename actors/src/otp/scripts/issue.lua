@@ -1,7 +1,8 @@
 -- Checks both budgets and stores a code, or stores nothing.
--- KEYS: code, phone log, address log, funnel of this time of issue
--- ARGV: now, mac, expires at, code id, guesses, block, phone limit, phone window, address limit, address window, funnel life
--- An empty block: the code is not counted in the funnel.
+-- KEYS: code, phone log, address log
+-- ARGV: now, mac, expires at, code id, guesses, path, phone limit, phone window, address limit, address window, life of
+-- counters, places, first bucket that origins remember
+-- An empty path (ARGV 6): the code is not counted by the breaker.
 -- All times and lengths in milliseconds. Answers {granted, which limit, remaining, reset}.
 local now = tonumber(ARGV[1])
 local phone_limit, phone_window = tonumber(ARGV[7]), tonumber(ARGV[8])
@@ -13,12 +14,21 @@ if address_left <= 0 then return {0, 'address', 0, address_reset} end
 note(KEYS[2], phone_window, now, ARGV[4])
 note(KEYS[3], address_window, now, ARGV[4])
 redis.call('DEL', KEYS[1])
-redis.call('HSET', KEYS[1], 'mac', ARGV[2], 'expires', ARGV[3], 'id', ARGV[4], 'left', ARGV[5], 'block', ARGV[6],
-  'funnel', KEYS[4])
+redis.call('HSET', KEYS[1], 'mac', ARGV[2], 'expires', ARGV[3], 'id', ARGV[4], 'left', ARGV[5], 'path', ARGV[6],
+  'places', ARGV[12])
 redis.call('PEXPIRE', KEYS[1], math.max(1, tonumber(ARGV[3]) - now))
 if ARGV[6] ~= '' then
-  redis.call('HINCRBY', KEYS[4], ARGV[6] .. ':sent', 1)
-  redis.call('PEXPIRE', KEYS[4], ARGV[11])
+  count_code(ARGV[6], ARGV[12], 'sent', 1)
+  local number = 0
+  for key in string.gmatch(ARGV[12], '%S+') do
+    number = number + 1
+    if number > 1 then redis.call('PEXPIRE', key, ARGV[11]) end
+    if number > 2 then
+      for _, field in ipairs(redis.call('HKEYS', key)) do
+        if tonumber(string.match(field, '^%d+')) < tonumber(ARGV[13]) then redis.call('HDEL', key, field) end
+      end
+    end
+  end
 end
 local left = phone_left - 1
 local reset = 0

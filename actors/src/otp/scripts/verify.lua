@@ -8,7 +8,7 @@
 -- A code has so many guesses for strangers and as many for each known device, so that strangers cannot use it up.
 -- A spent code is kept until it expires, so that who lost the answer to it can ask again; the same try made again is the same.
 local now = tonumber(ARGV[1])
-local code = redis.call('HMGET', KEYS[1], 'mac', 'expires', 'left', 'id', 'block', 'funnel', ARGV[6], 'spent', 'lost')
+local code = redis.call('HMGET', KEYS[1], 'mac', 'expires', 'left', 'id', 'path', 'places', ARGV[6], 'spent', 'lost')
 local there = code[1] and tonumber(code[2]) > now
 local failed = redis.call('HGET', KEYS[2], 'failed') or '0'
 if there and code[8] == ARGV[8] then return {'spent', failed, code[4]} end
@@ -40,7 +40,7 @@ if code[8] then
 end
 if right then
   redis.call('HSET', KEYS[1], 'spent', ARGV[8])
-  if code[5] ~= '' then redis.call('HINCRBY', code[6], code[5] .. ':entered', 1) end
+  count_code(code[5], code[6], 'entered', 1)
   return {'spent', failed, code[4]}
 end
 redis.call('HSET', KEYS[1], ARGV[6], tonumber(code[7] or ARGV[7]) - 1)
