@@ -107,17 +107,19 @@ impl Service {
     /// What keys call the device whose token a client sent.
     fn device_of(&self, client: &Client) -> Option<String> {
         let hash = client.device.as_ref()?.hash(&self.parts.device_key);
-        Some(hex::encode(hash.get(..8)?))
+        // The first four bytes name the key.
+        Some(hex::encode(hash.get(4..12)?))
     }
 
     /// Whether the client is a device from which the holder of `phone` signed in before. While PostgreSQL is away nobody is.
     async fn is_known(&self, phone: &Phone, client: &Client) -> bool {
         let Some(device) = &client.device else { return false };
         let known = self.parts.db.known_device(phone, &device.hashes(&self.parts.device_key)).await;
-        known.map(|hash| hash.is_some()).unwrap_or_else(|error| {
+        let found = known.unwrap_or_else(|error| {
             tracing::warn!(%error, "whether a device is known could not be read");
-            false
-        })
+            None
+        });
+        found.is_some()
     }
 
     /// What a code may be stored as: by the present key first, which is what is stored, then by the one before.
