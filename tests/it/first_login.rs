@@ -23,6 +23,7 @@ async fn the_first_login_makes_a_citizen_and_the_second_finds_them() {
         fields.sort();
         let contract = [
             "access_token",
+            "device_token",
             "expires_in",
             "is_new_user",
             "profile_completion",

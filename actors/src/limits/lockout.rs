@@ -58,7 +58,7 @@ impl Subject {
 
     /// A device from which the account was entered before.
     pub fn device(phone: &Phone, device_hash: &[u8; 32]) -> Self {
-        Self(format!("{phone}:{}", hex::encode(device_hash.get(..12).unwrap_or_default())))
+        Self(format!("{phone}:{}", hex::encode(device_hash.get(4..12).unwrap_or_default())))
     }
 
     /// Who holds a session already: what fails there locks that session's proofs and nobody else's.
