@@ -91,7 +91,11 @@ async fn replacing_the_token_secret_ends_access_tokens_and_nothing_else() {
         there.whoami().await.ok();
         let body = json!({ "phone": PHONE, "password": PASSWORD });
         there.posts("/api/v1/auth/login?cookies=true", Some(body)).await.ok();
-        assert_eq!(app.count("SELECT count(*) FROM known_devices").await, devices + 3, "of the citizen and of the second step");
+        assert_eq!(
+            app.count("SELECT count(*) FROM known_devices").await,
+            devices + 3,
+            "of the citizen and of the second step"
+        );
         after.stop().await;
     })
     .await;
@@ -141,7 +145,11 @@ async fn what_previous_keys_hashed_and_signed_is_good_as_long_as_they_are_config
         let login = there.posts("/api/v1/auth/login?cookies=true", Some(body.clone())).await.ok();
         there.csrf = login.text("csrf_token");
         assert_ne!(there.cookie(DEVICE).unwrap(), cookie, "signed anew");
-        assert_eq!(app.count("SELECT count(*) FROM known_devices").await, devices + 3, "of the citizen and of the second step");
+        assert_eq!(
+            app.count("SELECT count(*) FROM known_devices").await,
+            devices + 3,
+            "of the citizen and of the second step"
+        );
 
         // What was used since goes on without the previous keys.
         let later = both.replica_with(|settings| {
