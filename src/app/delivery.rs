@@ -34,6 +34,7 @@ impl RunningWorkers {
         let foundation = Foundation::prepare(settings, clock).await?;
         let workers = worker::start(&foundation, channels)?;
         let listeners = Listeners::of_worker(&foundation, Arc::new(readiness::Servers::new(&foundation)))?;
+        foundation.start_complete.cancel();
         Ok(Self { foundation, workers, listeners })
     }
 

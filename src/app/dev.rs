@@ -75,7 +75,7 @@ async fn run(mut settings: Settings, data_dir: &Path, stack: &mut Stack) -> anyh
     let problems = settings.validate(false);
     anyhow::ensure!(problems.is_empty(), "{problems}");
     migrate_database(&settings).await?;
-    let app = App::start(settings.clone(), Overrides { clock: None, workers: true }).await?;
+    let app = App::start_without_readiness(settings.clone(), Overrides { clock: None, workers: true }).await?;
     let outcome = announce_and_wait(&app, &settings, &kept, data_dir, stack).await;
     match outcome {
         Ok(end) => orderly(app.stop(), end).await,
@@ -108,6 +108,8 @@ async fn announce_and_wait(
         inbox_url: &inbox_url,
     };
     write_private(&data_dir.join("dev.json"), &serde_json::to_string_pretty(&whereabouts)?)?;
+    // Whoever waits for the node to be ready may read the file at once.
+    app.complete_start();
     announce(&whereabouts, data_dir);
     let (crashed, logs) = (app.crashed(), data_dir.join("logs"));
     tokio::select! {

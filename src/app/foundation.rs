@@ -66,6 +66,8 @@ pub(super) struct Foundation {
     /// The thread of what nobody waits for.
     pub(super) background: Arbiter,
     pub(super) supervisor: Supervisor,
+    /// Cancelled once the start is complete; until then the node is not ready.
+    pub(super) start_complete: CancellationToken,
     /// Cancelled when an orderly stop begins.
     pub(super) stopping: CancellationToken,
     topology: Loop,
@@ -128,6 +130,7 @@ impl Foundation {
             requests,
             background,
             supervisor,
+            start_complete: CancellationToken::new(),
             stopping: CancellationToken::new(),
             topology,
             gauges,

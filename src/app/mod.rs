@@ -89,6 +89,13 @@ impl App {
     /// When a setting cannot be used or an address cannot be listened on. A dependency that is away is no error: the
     /// service starts, is not ready, and works as soon as the dependency is there.
     pub async fn start(settings: Settings, overrides: Overrides) -> anyhow::Result<RunningApp> {
+        let app = Self::start_without_readiness(settings, overrides).await?;
+        app.complete_start();
+        Ok(app)
+    }
+
+    /// Starts everything, but `/readyz` answers 503 until [`RunningApp::complete_start`]: for a caller that has more to prepare.
+    async fn start_without_readiness(settings: Settings, overrides: Overrides) -> anyhow::Result<RunningApp> {
         let foundation = Foundation::prepare(settings, overrides.clock).await?;
         let components = Components::start(&foundation, overrides.workers)?;
         let costs = password_costs::look(&foundation.background_db, &components.passwords);
@@ -172,6 +179,11 @@ impl RunningApp {
     /// Where the API is.
     pub fn url(&self) -> String {
         self.listeners.api.clone().unwrap_or_default()
+    }
+
+    /// Lets `/readyz` say that the node is ready, as soon as everything it depends on is.
+    fn complete_start(&self) {
+        self.foundation.start_complete.cancel();
     }
 
     /// Where operators look, if it is not beside the API.

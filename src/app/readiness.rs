@@ -27,6 +27,7 @@ pub(super) struct Servers {
     memory: ShortMemory,
     nats: async_nats::Client,
     loops: Loops,
+    start_complete: CancellationToken,
     stopping: CancellationToken,
     probed: Probed,
 }
@@ -56,6 +57,7 @@ impl Servers {
             memory: foundation.memory.clone(),
             nats: foundation.nats.clone(),
             loops: foundation.supervisor.loops.clone(),
+            start_complete: foundation.start_complete.clone(),
             stopping: foundation.stopping.clone(),
             probed: Probed::default(),
         }
@@ -75,12 +77,13 @@ impl Servers {
 
     /// What costs nothing to know.
     fn known(&self) -> Vec<Check> {
+        let started = holds(self.start_complete.is_cancelled(), "starting");
         let stuck: Vec<_> = self.loops.states().into_iter().filter(|state| !state.is_well()).collect();
         let names = stuck.iter().map(|state| format!("{} ({:?} ago)", state.name, state.age)).collect::<Vec<_>>();
         vec![
             ("nats", holds(self.nats.connection_state() == State::Connected, "not connected")),
             ("loops", holds(stuck.is_empty(), &format!("no success for too long: {}", names.join(", ")))),
-            ("process", holds(!self.stopping.is_cancelled(), "stopping")),
+            ("process", holds(!self.stopping.is_cancelled(), "stopping").and(started)),
         ]
     }
 }

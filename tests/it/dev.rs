@@ -218,3 +218,20 @@ async fn a_full_disk_is_named_and_what_is_on_it_stays() {
     again.whoami(token).await.ok();
     assert_eq!(again.ends_by("INT").await, Some(0));
 }
+
+#[actix::test]
+async fn dev_json_is_there_before_the_node_says_that_it_is_ready() {
+    let folder = Folder::new();
+    let data = folder.path().join("data");
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
+    let mut process = Process::start(dev(&data, &address));
+    let http = reqwest::Client::builder().no_proxy().build().unwrap();
+    let file = eventually("readiness", async || {
+        let answer = http.get(format!("http://{address}/readyz")).send().await.ok()?;
+        answer.status().is_success().then(|| std::fs::read_to_string(data.join("dev.json")).ok())
+    })
+    .await;
+    assert!(file.is_some_and(|file| file.contains(&address)), "it is ready without its file");
+    process.gets_signal("TERM");
+    assert_eq!(process.ends().await, Some(0));
+}
