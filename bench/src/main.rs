@@ -12,6 +12,7 @@ mod process;
 mod sessions;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
@@ -37,11 +38,24 @@ const SETTLE: Duration = Duration::from_millis(1500);
 const DEV: &str = "127.0.0.1:18183";
 
 #[actix_web::main]
-async fn main() -> anyhow::Result<()> {
+#[expect(clippy::print_stderr, reason = "the one line that says why there are no figures")]
+async fn main() -> ExitCode {
+    match run().await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("civiclens-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn run() -> anyhow::Result<()> {
     if std::env::args().nth(1).as_deref() == Some("bare") {
         return bare::serve().await;
     }
-    let operations: usize = std::env::args().nth(1).map_or(Ok(5_000), |text| text.parse())?;
+    let operations: usize = std::env::args()
+        .nth(1)
+        .map_or(Ok(5_000), |text| text.parse().with_context(|| format!("{text:?} is no number of operations")))?;
     let folder = std::env::temp_dir().join(format!("civiclens-bench-{}", std::process::id()));
     let options = Options { data_dir: folder.clone(), durability: Durability::Durable, binaries: Binaries::default() };
     let stack = Box::pin(Stack::start(options)).await?;
