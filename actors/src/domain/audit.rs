@@ -183,6 +183,11 @@ impl Entry {
         Self { subject: Some(subject), ..Self::by_system(action) }
     }
 
+    /// An entry about something that the program did to what belongs to a user.
+    pub fn by_system_about(action: Action, subject: UserId) -> Self {
+        Self { subject: Some(subject), ..Self::by_system(action) }
+    }
+
     /// An entry about something that the program did, or an operator, and that concerns no user.
     pub fn by_system(action: Action) -> Self {
         Self {

@@ -164,7 +164,7 @@ impl Service {
         }
         let client = Client::nobody();
         for ended in &sessions {
-            let entry = Entry::by_operator(Action::SessionEnded, ended.user_id).on("session", ended.session_id);
+            let entry = Entry::by_system_about(Action::SessionEnded, ended.user_id).on("session", ended.session_id);
             work.record(entry.with("reason", "idle"));
         }
         self.announce(&mut work, &sessions, "idle", &client, now)?;

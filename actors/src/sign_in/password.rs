@@ -139,7 +139,7 @@ impl Handle {
         let now = self.parts.clock.now();
         let mut work = self.parts.db.begin().await?;
         if work.renew_password_hash(account.id, stored, &hash).await? {
-            work.record(Entry::by_operator(Action::PasswordRehashed, account.id));
+            work.record(Entry::by_system_about(Action::PasswordRehashed, account.id));
             work.commit(now).await?;
         }
         Ok(())
