@@ -17,7 +17,7 @@ pub use self::relay::{Error, Relay};
 use crate::supervision::Supervisor;
 
 /// How many messages one pass may take.
-const BATCH: i64 = 512;
+const BATCH: u16 = 512;
 
 /// One last pass, then stop.
 #[derive(Debug, Message)]

@@ -21,8 +21,6 @@ const LANES: i64 = 8;
 const POLL: Duration = Duration::from_secs(1);
 /// How long it lets messages gather after a pass that found some. The first of them leaves at once.
 const GATHER: Duration = Duration::from_millis(25);
-/// A pass of this size (the batch) was full: there is more.
-const FULL: usize = 512;
 /// How long it waits after a failure.
 const AFTER_FAILURE: Duration = Duration::from_secs(1);
 /// For how long a user is passed over of whom NATS refused a message. It may refuse it for ever (a subject that no stream
@@ -101,7 +99,7 @@ impl Relay {
             return Err(Error::Publish(publish::Error::NotConnected));
         }
         let aside = self.refusals().aside(Instant::now());
-        let lease = self.db.lease_outbox(LANES, BATCH, &aside).await?;
+        let lease = self.db.lease_outbox(LANES, BATCH.into(), &aside).await?;
         if lease.pending.is_empty() {
             return Ok(0);
         }
@@ -178,7 +176,7 @@ impl Relay {
             }
             let pause = match heartbeat.step(PASS, self.step()).await {
                 Ok(0) => POLL,
-                Ok(left) if left >= FULL && !stop.is_cancelled() => continue,
+                Ok(left) if left >= usize::from(BATCH) && !stop.is_cancelled() => continue,
                 Ok(_) => {
                     // Under load a pass for every commit would cost more than the commits: let some gather.
                     tokio::select! {
