@@ -39,7 +39,9 @@ fn shown(settings: &Settings, key: &str) -> &'static str {
         "secrets.hash_key" => &settings.secrets.hash_key,
         "secrets.previous_hash_key" => &settings.secrets.previous_hash_key,
         "secrets.password_pepper" => &settings.secrets.password_pepper,
-        _ => &settings.secrets.previous_password_pepper,
+        "secrets.previous_password_pepper" => &settings.secrets.previous_password_pepper,
+        // A secret that is not in this list yet is not shown as unset.
+        _ => return "[redacted]",
     };
     if secret.is_empty() { "" } else { "[redacted]" }
 }
