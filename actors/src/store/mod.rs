@@ -1,4 +1,4 @@
-//! The one door to PostgreSQL: the pool, the unit of work, and all SQL, a file a table.
+//! The one door to PostgreSQL: the pool, the unit of work, and all SQL, a file for each subject.
 //!
 //! Owns: connections. Bound: the pool's size and the time a caller waits for a connection. When PostgreSQL is away every
 //! call fails with [`Error::Unavailable`] and nothing is half-written.
