@@ -121,7 +121,7 @@ async fn a_second_signal_ends_it_at_once() {
 /// A NATS server from before what we rely on.
 fn old_nats() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let url = format!("nats://{}", listener.local_addr().unwrap());
+    let url = format!("nats://a-token-of-the-story@{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             std::thread::spawn(move || {
