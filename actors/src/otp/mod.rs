@@ -7,6 +7,7 @@
 mod actor;
 mod breaker;
 mod error;
+mod known_devices;
 mod messages;
 mod service;
 

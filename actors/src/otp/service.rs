@@ -104,24 +104,6 @@ impl Service {
         self.parts.memory.key(&parts)
     }
 
-    /// What keys call the device whose token a client sent.
-    fn device_of(&self, client: &Client) -> Option<String> {
-        let hash = client.device.as_ref()?.hash(&self.parts.device_key);
-        // The first four bytes name the key.
-        Some(hex::encode(hash.get(4..12)?))
-    }
-
-    /// Whether the client is a device from which the holder of `phone` signed in before. While PostgreSQL is away nobody is.
-    async fn is_known(&self, phone: &Phone, client: &Client) -> bool {
-        let Some(device) = &client.device else { return false };
-        let known = self.parts.db.known_device(phone, &device.hashes(&self.parts.device_key)).await;
-        let found = known.unwrap_or_else(|error| {
-            tracing::warn!(%error, "whether a device is known could not be read");
-            None
-        });
-        found.is_some()
-    }
-
     /// What a code may be stored as: by the present key first, which is what is stored, then by the one before.
     fn macs(&self, phone: &Phone, purpose: Purpose, code: &OtpCode) -> Vec<String> {
         let hashes = self.parts.hash_key.hashes("otp", &[purpose.as_str(), phone.as_str(), code.expose()]);
@@ -166,9 +148,9 @@ impl Service {
         let code = OtpCode::generate(&*self.parts.entropy)?;
         let id = entropy::uuid_v7(now, &*self.parts.entropy)?;
         let expires_at = now + lifetime;
-        let device = self.device_of(&client);
+        let device = self.parts.device_of(&client);
         // A known device has budgets of its own, which strangers cannot use up.
-        let known = self.is_known(&phone, &client).await;
+        let known = self.parts.is_known(&phone, &client).await;
         let own = device.as_deref().filter(|_| known).map(|device| format!("{phone}:{device}"));
         let (path, places) = if purpose.is_open_to_strangers() {
             self.breaker.check(&phone, known, &client, now).await?;
@@ -283,7 +265,7 @@ impl Service {
     /// Compares and spends: with the code that was asked for from the same device, and if there is none with that of
     /// strangers. What the address did counts against neither a device's own code nor a known device.
     pub async fn verify(&self, request: VerifyOtp) -> Result<SpentCode, Error> {
-        if let Some(device) = self.device_of(&request.client) {
+        if let Some(device) = self.parts.device_of(&request.client) {
             let own = self.code_key(&request.phone, request.purpose, Some(&device));
             let mut exists = redis::cmd("EXISTS");
             if self.parts.memory.command(exists.arg(&own)).await? {
@@ -361,7 +343,7 @@ impl Service {
     pub async fn discard(&self, phone: &Phone, purpose: Purpose, client: &Client) {
         let mut delete = redis::cmd("DEL");
         delete.arg(self.code_key(phone, purpose, None));
-        if let Some(device) = self.device_of(client) {
+        if let Some(device) = self.parts.device_of(client) {
             delete.arg(self.code_key(phone, purpose, Some(&device)));
         }
         if let Err(error) = self.parts.memory.command::<()>(&delete).await {
