@@ -226,7 +226,7 @@ async fn another_sealing_key_is_taken_up_without_a_break() {
 
         let old = app.settings.secrets.sealing_key.clone();
         let with_both = |settings: &mut Settings| {
-            settings.secrets.sealing_key = "ffeeddccbbaa99887766554433221100ffeeddccbbaa99887766554433221100".into();
+            settings.secrets.sealing_key = "fb4b0c473feb3abaa286d881bb33e6bab8a5f1c0fbabd8d5c28d1d5023f86eae".into();
             settings.secrets.sealing_key_id = "2".to_owned();
             settings.secrets.previous_sealing_key = old;
             settings.secrets.previous_sealing_key_id = Some("1".to_owned());
