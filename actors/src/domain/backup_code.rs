@@ -40,7 +40,7 @@ impl BackupCode {
     }
 
     /// Reads a code as a person enters or copies it: in any case, an O for 0, an I or L for 1, digits of other scripts, and what
-    /// means nothing anywhere (see [`entered`](super::entered)).
+    /// means nothing anywhere (see [`entered`]).
     pub fn parse(text: &str) -> Result<Self, NotABackupCode> {
         let mut code = String::with_capacity(LENGTH);
         for character in text.chars() {

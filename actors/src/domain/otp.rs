@@ -91,7 +91,7 @@ impl OtpCode {
     }
 
     /// Reads a code as a person enters or copies it: what means nothing is ignored, and digits of other scripts are digits, since
-    /// keyboards of Indian languages write them (see [`entered`](super::entered)).
+    /// keyboards of Indian languages write them (see [`entered`]).
     pub fn parse(text: &str) -> Result<Self, NotACode> {
         let mut digits = String::with_capacity(DIGITS);
         for character in text.chars() {
