@@ -84,6 +84,8 @@ pub async fn connect(options: &ConnectOptions) -> Result<Client, ConnectError> {
         .no_echo()
         .max_reconnects(None)
         .reconnect_delay_callback(reconnect_delay);
+    // Servers that a cluster announces are joined as it names them: without this some would be joined without TLS.
+    let setup = setup.require_tls(options.url.split(',').any(|url| url.trim().starts_with("tls://")));
     // The client library does not look at the credentials in an address, so they are handed over apart.
     let setup = match credentials {
         Some(Credentials::Token(token)) => setup.token(token),
