@@ -13,6 +13,8 @@ use super::Checks;
 pub struct Nats {
     /// `nats://host:port`, several separated by commas; a secret for the password in it.
     pub url: Secret,
+    /// Whether production may reach it beyond this machine without TLS.
+    pub allow_plaintext: bool,
     /// What every subject starts with.
     pub prefix: String,
     /// On how many servers a stream is kept.
@@ -21,7 +23,7 @@ pub struct Nats {
 
 impl Default for Nats {
     fn default() -> Self {
-        Self { url: Secret::from(String::new()), prefix: "civiclens".to_owned(), replicas: 1 }
+        Self { url: Secret::from(String::new()), allow_plaintext: false, prefix: "civiclens".to_owned(), replicas: 1 }
     }
 }
 
@@ -31,6 +33,7 @@ impl Nats {
             checks.url("nats.url", url.trim(), &["nats", "tls", "ws", "wss"]);
         }
         checks.nats_credentials("nats.url", self.url.expose());
+        checks.nats_tls("nats.url", self.url.expose(), self.allow_plaintext);
         checks.prefix("nats.prefix", &self.prefix);
         checks.require("nats.replicas", matches!(self.replicas, 1 | 3 | 5), "must be 1, 3 or 5");
     }

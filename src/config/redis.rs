@@ -11,13 +11,15 @@ use super::Checks;
 pub struct Redis {
     /// `redis://host:port/db` or `rediss://…`; a secret for the password in it.
     pub url: Secret,
+    /// Whether production may reach it beyond this machine without TLS.
+    pub allow_plaintext: bool,
     /// What every key starts with.
     pub prefix: String,
 }
 
 impl Default for Redis {
     fn default() -> Self {
-        Self { url: Secret::from(String::new()), prefix: "civiclens".to_owned() }
+        Self { url: Secret::from(String::new()), allow_plaintext: false, prefix: "civiclens".to_owned() }
     }
 }
 
@@ -25,6 +27,7 @@ impl Redis {
     pub(super) fn check(&self, checks: &mut Checks) {
         checks.url("redis.url", self.url.expose(), &["redis", "rediss", "redis+unix", "unix"]);
         checks.redis_credentials("redis.url", self.url.expose());
+        checks.redis_tls("redis.url", self.url.expose(), self.allow_plaintext);
         checks.prefix("redis.prefix", &self.prefix);
     }
 }

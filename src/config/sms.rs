@@ -55,6 +55,7 @@ impl Sms {
         }
         if let Some(base) = &self.base_url {
             checks.url("sms.base_url", base, &["http", "https"]);
+            checks.provider_tls("sms.base_url", base);
         }
     }
 }

@@ -93,8 +93,8 @@ fn a_broken_file_names_its_line() {
 #[test]
 fn production_refuses_what_only_helps_development() {
     let file = format!(
-        "[database]\nurl=\"postgres://u:{LONG}@h/d\"\n[redis]\nurl=\"redis://:{LONG}@h\"\n\
-         [nats]\nurl=\"nats://{LONG}@h:4222\"\n\
+        "[database]\nurl=\"postgres://u:{LONG}@localhost/d\"\n[redis]\nurl=\"redis://:{LONG}@localhost\"\n\
+         [nats]\nurl=\"nats://{LONG}@localhost:4222\"\n\
          [token]\nsecret=\"{LONG}t\"\n[otp]\nsecret=\"{LONG}o\"\nexpose_codes=true\n\
          [csrf]\nsecret=\"{LONG}c\"\n[secrets]\npassword_pepper=\"{LONG}p\"\nhash_key=\"{LONG}h\"\nsealing_key=\"{SEALING}\"",
     );
@@ -128,6 +128,9 @@ fn production_refuses_servers_without_credentials_or_with_known_ones() {
         settings.database.url = database.into();
         settings.redis.url = redis.into();
         settings.nats.url = nats.into();
+        settings.database.allow_plaintext = true;
+        settings.redis.allow_plaintext = true;
+        settings.nats.allow_plaintext = true;
         let keys = settings.validate(production).0.into_iter().map(|problem| problem.key);
         keys.filter(|key| ["database.url", "redis.url", "nats.url"].contains(&&**key)).collect::<Vec<_>>()
     };
@@ -155,11 +158,52 @@ fn production_refuses_servers_without_credentials_or_with_known_ones() {
 }
 
 #[test]
+fn production_refuses_servers_beyond_this_machine_without_tls() {
+    let refused = |production: bool, allowed: bool, [database, redis, nats, sms]: [&str; 4]| {
+        let mut settings = Settings::default();
+        settings.database.url = database.into();
+        settings.redis.url = redis.into();
+        settings.nats.url = nats.into();
+        settings.sms.base_url = Some(sms.to_owned());
+        settings.database.allow_plaintext = allowed;
+        settings.redis.allow_plaintext = allowed;
+        settings.nats.allow_plaintext = allowed;
+        let judged = ["database.url", "redis.url", "nats.url", "sms.base_url"];
+        let keys = settings.validate(production).0.into_iter().map(|problem| problem.key);
+        keys.filter(|key| judged.contains(&&**key)).count()
+    };
+    for addresses in [
+        ["postgres://a:gX4k9@h/d?sslmode=verify-full", "rediss://:gX4k9@h", "tls://a:gX4k9@h,wss://h2", "https://h"],
+        ["postgres://a:gX4k9@127.0.0.1/d", "redis://:gX4k9@[::1]:1", "nats://a:gX4k9@localhost", "http://127.0.0.9:1"],
+        ["postgres:///d?host=/run/postgresql&user=a", "redis+unix:///run/redis", "nats://gX4k9@[::1]", "http://[::1]"],
+    ] {
+        assert_eq!(refused(true, false, addresses), 0, "{addresses:?}");
+    }
+    for addresses in [
+        ["postgres://a:gX4k9@h/d", "redis://:gX4k9@h", "nats://a:gX4k9@h", "http://h"],
+        [
+            "postgres://a:gX4k9@h/d?sslmode=require",
+            "rediss://:gX4k9@h#insecure",
+            "tls://a:gX4k9@h,nats://h2",
+            "http://h",
+        ],
+        ["postgres://a:gX4k9@127.0.0.1/d?host=h", "redis://:gX4k9@10.0.0.1", "ws://a:gX4k9@h", "http://127.0.0.1.h"],
+    ] {
+        assert_eq!(refused(true, false, addresses), 4, "{addresses:?}");
+        assert_eq!(refused(true, true, addresses), 1, "a provider is never allowed: {addresses:?}");
+        assert_eq!(refused(false, false, addresses), 0, "{addresses:?}");
+    }
+}
+
+#[test]
 fn a_command_is_held_up_only_by_what_it_uses() {
     let with = |file: &str| loaded(file, &[]).validated_for(&["database."]).map(|_| ());
-    assert_eq!(with("[database]\nurl = \"postgres://u:p9w@h/d\""), Ok(()));
+    assert_eq!(with("[database]\nurl = \"postgres://u:p9w@localhost/d\""), Ok(()));
     assert_eq!(with("[database]\nurl = \"mysql://h\"").unwrap_err().0.len(), 1);
-    assert_eq!(with("[database]\nurl = \"postgres://u:p9w@h/d\"\n[otp]\nmax_guesses = \"x\"").unwrap_err().0.len(), 1);
+    assert_eq!(
+        with("[database]\nurl = \"postgres://u:p9w@localhost/d\"\n[otp]\nmax_guesses = \"x\"").unwrap_err().0.len(),
+        1
+    );
 }
 
 #[test]
