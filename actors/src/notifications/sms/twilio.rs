@@ -66,7 +66,8 @@ const PERMANENT: [i64; 10] = [21211, 21408, 21601, 21602, 21606, 21608, 21610, 2
 const TRANSIENT: [i64; 2] = [20429, 21611];
 
 impl Twilio {
-    /// A client of Twilio. Follows no redirect, uses no proxy that the environment names, waits 3 s for a connection and 10 s for an answer.
+    /// A client of Twilio. Follows no redirect, uses no proxy that the environment names, waits 3 s for a connection and
+    /// 10 s for an answer.
     pub fn new(config: TwilioConfig, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
         let client = Client::builder()
             .connect_timeout(Duration::from_secs(3))
